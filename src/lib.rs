@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod digest;
 pub mod entropy;
+pub mod model;
 pub mod secret;
