@@ -1,0 +1,183 @@
+//! `clients`: registered applications. Every change raises `installation.client_version`, by which nodes notice
+//! that their copies are old.
+
+use super::db::{Sql, Tx, args};
+use super::row::{digest, json, time, time_option, to_json};
+use super::{Error, Store};
+use crate::clock::Timestamp;
+use crate::model::audit::AuditEntry;
+use crate::model::client::Client;
+use crate::oauth::client_metadata::ClientMetadata;
+use crate::secret::{ClientId, ClientSecretHash};
+
+macro_rules! client_columns {
+    () => {
+        "client_id, metadata, secret_hash, previous_secret_hash, previous_secret_expires_at, disabled_at, \
+         created_at, updated_at"
+    };
+}
+
+const INSERT: Sql = Sql::both(
+    "INSERT INTO clients (client_id, metadata, secret_hash, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)",
+);
+const BY_ID: Sql = Sql::both(concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id = $1"));
+const PAGE: Sql = Sql::both(concat!(
+    "SELECT ",
+    client_columns!(),
+    " FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
+));
+const UPDATE: Sql = Sql::both("UPDATE clients SET metadata = $2, updated_at = $3 WHERE client_id = $1");
+const DISABLE: Sql =
+    Sql::both("UPDATE clients SET disabled_at = $2, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NULL");
+const ENABLE: Sql = Sql::both(
+    "UPDATE clients SET disabled_at = NULL, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NOT NULL",
+);
+const ROTATE_SECRET: Sql = Sql::both(
+    "UPDATE clients SET previous_secret_hash = secret_hash, previous_secret_expires_at = $3, secret_hash = $2,
+        updated_at = $4
+     WHERE client_id = $1 AND secret_hash IS NOT NULL",
+);
+const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
+const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
+const DELETE_CONSENTS: Sql = Sql::both("DELETE FROM consent WHERE client_id = $1");
+const RAISE_VERSION: Sql = Sql::both("UPDATE installation SET client_version = client_version + 1 WHERE id = 1");
+const VERSION: Sql = Sql::both("SELECT client_version FROM installation WHERE id = 1");
+
+/// Every statement of this file.
+pub(super) const ALL: &[Sql] = &[
+    INSERT,
+    BY_ID,
+    PAGE,
+    UPDATE,
+    DISABLE,
+    ENABLE,
+    ROTATE_SECRET,
+    DELETE,
+    DELETE_FAMILIES,
+    DELETE_CONSENTS,
+    RAISE_VERSION,
+    VERSION,
+];
+
+#[derive(sqlx::FromRow)]
+struct ClientRow {
+    client_id: String,
+    metadata: String,
+    secret_hash: Option<Vec<u8>>,
+    previous_secret_hash: Option<Vec<u8>>,
+    previous_secret_expires_at: Option<i64>,
+    disabled_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<ClientRow> for Client {
+    type Error = Error;
+
+    fn try_from(row: ClientRow) -> Result<Self, Error> {
+        let hash = |bytes: Option<Vec<u8>>, column| {
+            bytes.map(|bytes| digest(&bytes, "clients", column).map(ClientSecretHash::from)).transpose()
+        };
+        let previous = hash(row.previous_secret_hash, "previous_secret_hash")?;
+        Ok(Self {
+            id: ClientId(row.client_id),
+            metadata: json(&row.metadata, "clients", "metadata")?,
+            secret: hash(row.secret_hash, "secret_hash")?,
+            previous_secret: previous.zip(time_option(row.previous_secret_expires_at)),
+            disabled_at: time_option(row.disabled_at),
+            created_at: time(row.created_at),
+            updated_at: time(row.updated_at),
+        })
+    }
+}
+
+/// A change of one client.
+#[derive(Clone, Debug)]
+pub enum ClientChange {
+    /// New metadata.
+    Metadata(Box<ClientMetadata>),
+    /// No endpoint serves it any more; its families stay but are refused while it is disabled.
+    Disable,
+    /// It may be used again.
+    Enable,
+    /// A new secret; the former one stays good until the given time.
+    Secret(ClientSecretHash, Timestamp),
+    /// Gone, with its families and consents.
+    Delete,
+}
+
+impl Store {
+    /// Registers a client.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] with `clients_pk` where the id is taken.
+    pub async fn create_client(&self, client: &Client, audit: &AuditEntry) -> Result<(), Error> {
+        let mut tx = self.db.begin().await?;
+        let secret = client.secret.as_ref().map(|hash| hash.as_bytes().to_vec());
+        let args = args![&client.id, to_json(&client.metadata), super::Arg::Blob(secret), client.created_at];
+        tx.execute(&INSERT, args).await?;
+        finish(tx, audit).await
+    }
+
+    /// The client with this id.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn client(&self, id: &ClientId) -> Result<Option<Client>, Error> {
+        self.db.fetch_optional::<ClientRow>(&BY_ID, args![id]).await?.map(Client::try_from).transpose()
+    }
+
+    /// Up to `limit` clients whose id is above `after`, in id order.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Client>, Error> {
+        let after = after.map_or("", ClientId::as_str);
+        let rows = self.db.fetch_all::<ClientRow>(&PAGE, args![after, limit]).await?;
+        rows.into_iter().map(Client::try_from).collect()
+    }
+
+    /// A number that every change of any client raises.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn client_version(&self) -> Result<i64, Error> {
+        let row = self.db.fetch_optional::<(i64,)>(&VERSION, Vec::new()).await?;
+        Ok(row.map_or(0, |(version,)| version))
+    }
+
+    /// Changes a client; `false` where there is none or it already is so.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn change_client(
+        &self,
+        id: &ClientId,
+        change: &ClientChange,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut tx = self.db.begin().await?;
+        let changed = match change {
+            ClientChange::Metadata(metadata) => tx.execute(&UPDATE, args![id, to_json(metadata), now]).await?,
+            ClientChange::Disable => tx.execute(&DISABLE, args![id, now]).await?,
+            ClientChange::Enable => tx.execute(&ENABLE, args![id, now]).await?,
+            ClientChange::Secret(hash, until) => tx.execute(&ROTATE_SECRET, args![id, hash, *until, now]).await?,
+            ClientChange::Delete => {
+                tx.execute(&DELETE_FAMILIES, args![id]).await?;
+                tx.execute(&DELETE_CONSENTS, args![id]).await?;
+                tx.execute(&DELETE, args![id]).await?
+            }
+        };
+        if changed == 0 {
+            return Ok(false);
+        }
+        finish(tx, audit).await.map(|()| true)
+    }
+}
+
+async fn finish(mut tx: Tx, audit: &AuditEntry) -> Result<(), Error> {
+    tx.execute(&RAISE_VERSION, Vec::new()).await?;
+    super::audit::record(&mut tx, audit).await?;
+    tx.commit().await
+}

@@ -1,0 +1,267 @@
+//! Ending things: sessions, families, codes; one transaction each, always in the order user, session, family.
+
+use super::db::{Sql, Tx, args};
+use super::{Error, Store};
+use crate::clock::Timestamp;
+use crate::model::audit::AuditEntry;
+use crate::model::family::EndCause;
+use crate::secret::{ClientId, FamilyHandle, SessionId, UserId};
+
+const RAISE_EPOCH: Sql = Sql::both("UPDATE users SET epoch = epoch + 1, updated_at = $2 WHERE id = $1");
+const DISABLE: Sql =
+    Sql::both("UPDATE users SET disabled_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1");
+const SET_PASSWORD: Sql = Sql::both(
+    "UPDATE users SET password_phc = $3, password_changed_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1",
+);
+// The session that stays lives on under the new epoch, with its families.
+const KEEP_SESSION: Sql = Sql::both(
+    "UPDATE login_session SET epoch = (SELECT u.epoch FROM users u WHERE u.id = $1)
+     WHERE user_id = $1 AND id = $2 AND ended_at IS NULL",
+);
+const KEEP_FAMILIES: Sql = Sql::both(
+    "UPDATE refresh_family SET epoch = (SELECT u.epoch FROM users u WHERE u.id = $1)
+     WHERE user_id = $1 AND session_id = $2 AND status = 'active'",
+);
+const END_SESSIONS_OF_USER: Sql = Sql::both(
+    "UPDATE login_session SET ended_at = $2, end_cause = $3
+     WHERE user_id = $1 AND id <> $4 AND ended_at IS NULL AND expires_at > $2",
+);
+const END_FAMILIES_OF_USER: Sql = Sql::both(
+    "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
+     WHERE user_id = $1 AND session_id <> $4 AND status = 'active' AND expires_at > $2",
+);
+const DELETE_CODES_OF_USER: Sql =
+    Sql::both("DELETE FROM authorization_code WHERE user_id = $1 AND redeemed_at IS NULL");
+const DELETE_DEVICES_OF_USER: Sql = Sql::both("DELETE FROM known_device WHERE user_id = $1");
+const END_SESSION: Sql =
+    Sql::both("UPDATE login_session SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL");
+const END_FAMILIES_OF_SESSION: Sql = Sql::both(
+    "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
+     WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4)",
+);
+const DELETE_CODES_OF_SESSION: Sql = Sql::both(
+    "DELETE FROM authorization_code WHERE redeemed_at IS NULL AND session_id = $1
+        AND user_id = (SELECT s.user_id FROM login_session s WHERE s.id = $1)",
+);
+const END_FAMILY: Sql = Sql::both(
+    "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
+     WHERE handle = $1 AND status = 'active'",
+);
+const END_FAMILY_OF_CLIENT: Sql = Sql::both(
+    "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
+     WHERE handle = $1 AND status = 'active' AND client_id = $4",
+);
+const REVOKE_TOKEN: Sql =
+    Sql::both("INSERT INTO revoked_token (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING");
+
+/// Every statement of this file.
+pub(super) const ALL: &[Sql] = &[
+    RAISE_EPOCH,
+    DISABLE,
+    SET_PASSWORD,
+    KEEP_SESSION,
+    KEEP_FAMILIES,
+    END_SESSIONS_OF_USER,
+    END_FAMILIES_OF_USER,
+    DELETE_CODES_OF_USER,
+    DELETE_DEVICES_OF_USER,
+    END_SESSION,
+    END_FAMILIES_OF_SESSION,
+    DELETE_CODES_OF_SESSION,
+    END_FAMILY,
+    END_FAMILY_OF_CLIENT,
+    REVOKE_TOKEN,
+];
+
+/// What is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Everything of a user, offline families too.
+    User(UserId),
+    /// A login session with its families; those granted `offline_access` outlive a logout, not a theft.
+    Session(SessionId),
+    /// One family.
+    Family(FamilyHandle),
+}
+
+/// How much ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Ended {
+    /// Login sessions.
+    pub sessions: u64,
+    /// Refresh-token families.
+    pub families: u64,
+    /// Authorization codes not yet redeemed.
+    pub codes: u64,
+}
+
+impl Store {
+    /// "Log out all devices": raises the user's epoch and ends everything of the user. `None` for no such user.
+    ///
+    /// # Errors
+    /// A storage fault; then nothing has ended.
+    pub async fn log_out_all(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Option<Ended>, Error> {
+        let mut tx = self.db.begin().await?;
+        if tx.execute(&RAISE_EPOCH, args![user, now]).await? == 0 {
+            return Ok(None);
+        }
+        let ended = end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
+        finish(tx, audit, ended).await
+    }
+
+    /// Disables a user and ends everything of theirs. `None` for no such user.
+    ///
+    /// # Errors
+    /// A storage fault; then nothing has changed.
+    pub async fn disable_user(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Option<Ended>, Error> {
+        let mut tx = self.db.begin().await?;
+        if tx.execute(&DISABLE, args![user, now]).await? == 0 {
+            return Ok(None);
+        }
+        tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
+        let ended = end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
+        finish(tx, audit, ended).await
+    }
+
+    /// Sets a password and ends everything of the user but the session `keep`. `None` for no such user.
+    ///
+    /// # Errors
+    /// A storage fault; then nothing has changed.
+    pub async fn set_password(
+        &self,
+        user: UserId,
+        phc: &str,
+        keep: Option<SessionId>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Option<Ended>, Error> {
+        let mut tx = self.db.begin().await?;
+        if tx.execute(&SET_PASSWORD, args![user, now, phc]).await? == 0 {
+            return Ok(None);
+        }
+        if let Some(keep) = keep {
+            tx.execute(&KEEP_SESSION, args![user, keep]).await?;
+            tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
+        } else {
+            tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
+        }
+        let ended = end_all_of_user(&mut tx, user, keep, EndCause::PasswordChanged, now).await?;
+        finish(tx, audit, ended).await
+    }
+
+    /// Ends one login session with what hangs on it. `None` where it is not live.
+    ///
+    /// # Errors
+    /// A storage fault; then nothing has ended.
+    pub async fn end_session(
+        &self,
+        session: SessionId,
+        cause: EndCause,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Option<Ended>, Error> {
+        let mut tx = self.db.begin().await?;
+        let ended = end(&mut tx, Target::Session(session), cause, now).await?;
+        if ended == Ended::default() {
+            return Ok(None);
+        }
+        finish(tx, audit, ended).await
+    }
+
+    /// Ends one family, if it is active and the given client's (where one is given).
+    ///
+    /// # Errors
+    /// A storage fault; then nothing has ended.
+    pub async fn end_family(
+        &self,
+        family: FamilyHandle,
+        client: Option<&ClientId>,
+        cause: EndCause,
+        audit: AuditEntry,
+    ) -> Result<bool, Error> {
+        let mut tx = self.db.begin().await?;
+        let now = audit.at;
+        let ended = match client {
+            Some(client) => {
+                tx.execute(&END_FAMILY_OF_CLIENT, args![family, now, cause.as_str(), client]).await?
+            }
+            None => tx.execute(&END_FAMILY, args![family, now, cause.as_str()]).await?,
+        };
+        if ended == 0 {
+            return Ok(false);
+        }
+        super::audit::record(&mut tx, &audit).await?;
+        tx.commit().await.map(|()| true)
+    }
+
+    /// Voids one access token until it would have expired (RFC 7009).
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn revoke_access_token(
+        &self,
+        jti: &str,
+        expires_at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<(), Error> {
+        let mut tx = self.db.begin().await?;
+        if tx.execute(&REVOKE_TOKEN, args![jti, expires_at]).await? == 1 {
+            super::audit::record(&mut tx, audit).await?;
+        }
+        tx.commit().await
+    }
+}
+
+/// Ends `target` within a transaction.
+pub(super) async fn end(tx: &mut Tx, target: Target, cause: EndCause, now: Timestamp) -> Result<Ended, Error> {
+    match target {
+        Target::User(user) => {
+            tx.execute(&RAISE_EPOCH, args![user, now]).await?;
+            end_all_of_user(tx, user, None, cause, now).await
+        }
+        Target::Session(session) => {
+            let offline_too = cause == EndCause::Theft;
+            let sessions = tx.execute(&END_SESSION, args![session, now, cause.as_str()]).await?;
+            let codes = tx.execute(&DELETE_CODES_OF_SESSION, args![session]).await?;
+            let args = args![session, now, cause.as_str(), offline_too];
+            let families = tx.execute(&END_FAMILIES_OF_SESSION, args).await?;
+            Ok(Ended { sessions, families, codes })
+        }
+        Target::Family(family) => {
+            let families = tx.execute(&END_FAMILY, args![family, now, cause.as_str()]).await?;
+            Ok(Ended { families, ..Ended::default() })
+        }
+    }
+}
+
+async fn end_all_of_user(
+    tx: &mut Tx,
+    user: UserId,
+    keep: Option<SessionId>,
+    cause: EndCause,
+    now: Timestamp,
+) -> Result<Ended, Error> {
+    // No session has the nil id, so that "all but none" is all.
+    let keep = keep.unwrap_or(SessionId(uuid::Uuid::nil()));
+    let args = args![user, now, cause.as_str(), keep];
+    let sessions = tx.execute(&END_SESSIONS_OF_USER, args.clone()).await?;
+    let families = tx.execute(&END_FAMILIES_OF_USER, args).await?;
+    let codes = tx.execute(&DELETE_CODES_OF_USER, args![user]).await?;
+    Ok(Ended { sessions, families, codes })
+}
+
+async fn finish(mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
+    let details = super::row::to_json(&ended);
+    super::audit::record(&mut tx, &audit.details(details)).await?;
+    tx.commit().await.map(|()| Some(ended))
+}

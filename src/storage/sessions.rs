@@ -1,0 +1,244 @@
+//! `login_session`: browsers in which a user is signed in.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::db::{Sql, args};
+use super::row::{json, span, time, to_json};
+use super::{Error, Store};
+use crate::clock::Timestamp;
+use crate::model::audit::AuditEntry;
+use crate::model::session::{LoginSession, SessionState};
+use crate::secret::{DeviceHash, InteractionHash, SessionHash, SessionId, UserId};
+
+macro_rules! session_columns {
+    () => {
+        "s.id, s.user_id, s.epoch, s.created_at, s.auth_time, s.last_seen_at, s.idle_millis, s.expires_at, \
+         s.remember, s.amr, s.address, s.user_agent, s.ended_at"
+    };
+}
+
+const BY_COOKIE: Sql = Sql::both(concat!(
+    "SELECT ",
+    session_columns!(),
+    ", u.epoch AS user_epoch, u.disabled_at AS user_disabled_at, u.username
+     FROM login_session s JOIN users u ON u.id = s.user_id WHERE s.cookie_hash = $1"
+));
+const OF_USER: Sql = Sql::both(concat!(
+    "SELECT ",
+    session_columns!(),
+    ", u.epoch AS user_epoch, u.disabled_at AS user_disabled_at, u.username
+     FROM login_session s JOIN users u ON u.id = s.user_id
+     WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.epoch = u.epoch
+     ORDER BY s.created_at DESC LIMIT 200"
+));
+// The epoch comes from the user's row in the same statement: a sign-in that races with "log out all devices"
+// carries the old epoch and is void.
+const INSERT: Sql = Sql::both(
+    "INSERT INTO login_session (id, cookie_hash, user_id, epoch, created_at, auth_time, last_seen_at, idle_millis,
+        expires_at, remember, amr, address, user_agent)
+     SELECT $1, $2, u.id, u.epoch, $4, $4, $4, $5, $6, $7, $8, $9, $10 FROM users u
+     WHERE u.id = $3 AND u.epoch = $11 AND u.disabled_at IS NULL",
+);
+const SUPERSEDE: Sql = Sql::both(
+    "UPDATE login_session SET ended_at = $2, end_cause = 'superseded' WHERE cookie_hash = $1 AND ended_at IS NULL",
+);
+// Re-authentication of the same user keeps the session (and its families) under a new cookie value.
+const REAUTHENTICATE: Sql = Sql::both(
+    "UPDATE login_session SET cookie_hash = $2, auth_time = $3, last_seen_at = $3, amr = $4
+     WHERE cookie_hash = $1 AND user_id = $5 AND ended_at IS NULL AND expires_at > $3
+        AND last_seen_at + idle_millis > $3
+        AND epoch = (SELECT u.epoch FROM users u WHERE u.id = $5 AND u.disabled_at IS NULL)
+     RETURNING id",
+);
+const TOUCH: Sql = Sql::both(
+    "UPDATE login_session SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2 AND ended_at IS NULL",
+);
+const REMEMBER_DEVICE: Sql = Sql::both(
+    "INSERT INTO known_device (cookie_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (cookie_hash, user_id) DO UPDATE SET expires_at = excluded.expires_at",
+);
+const IS_KNOWN_DEVICE: Sql =
+    Sql::both("SELECT created_at FROM known_device WHERE cookie_hash = $1 AND user_id = $2 AND expires_at > $3");
+const ATTACH_INTERACTION: Sql =
+    Sql::both("UPDATE interaction SET session_id = $2 WHERE handle_hash = $1 AND expires_at > $3");
+
+/// Every statement of this file.
+pub(super) const ALL: &[Sql] = &[
+    BY_COOKIE,
+    OF_USER,
+    INSERT,
+    SUPERSEDE,
+    REAUTHENTICATE,
+    TOUCH,
+    REMEMBER_DEVICE,
+    IS_KNOWN_DEVICE,
+    ATTACH_INTERACTION,
+];
+
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id: Uuid,
+    user_id: Uuid,
+    epoch: i64,
+    created_at: i64,
+    auth_time: i64,
+    last_seen_at: i64,
+    idle_millis: i64,
+    expires_at: i64,
+    remember: bool,
+    amr: String,
+    address: Option<String>,
+    user_agent: Option<String>,
+    ended_at: Option<i64>,
+    user_epoch: i64,
+    user_disabled_at: Option<i64>,
+    username: String,
+}
+
+/// A successful sign-in.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The session's public id, used if a new session begins.
+    pub id: SessionId,
+    /// Hash of the new cookie value.
+    pub cookie: SessionHash,
+    /// Who signed in.
+    pub user: UserId,
+    /// The user's epoch as read with the password hash that was verified.
+    pub epoch: i64,
+    /// How long it may stay unseen.
+    pub idle: Duration,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+    /// Whether the user asked to stay signed in.
+    pub remember: bool,
+    /// Authentication methods.
+    pub amr: Vec<String>,
+    /// The cookie the browser came with, which dies.
+    pub replaces: Option<SessionHash>,
+    /// The interaction this sign-in belongs to.
+    pub interaction: Option<InteractionHash>,
+    /// The browser's device cookie, and until when it is known as one of the user's.
+    pub device: (DeviceHash, Timestamp),
+}
+
+impl Store {
+    /// The live session of a cookie with its user's name; `None` where the cookie authenticates nobody.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn session_by_cookie(
+        &self,
+        cookie: &SessionHash,
+        now: Timestamp,
+    ) -> Result<Option<(LoginSession, String)>, Error> {
+        let Some(row) = self.db.fetch_optional::<SessionRow>(&BY_COOKIE, args![cookie]).await? else {
+            return Ok(None);
+        };
+        let (user_epoch, user_active) = (row.user_epoch, row.user_disabled_at.is_none());
+        let (session, username) = session_of(row)?;
+        let live = user_active && session.is_live(now, user_epoch);
+        Ok(live.then_some((session, username)))
+    }
+
+    /// A user's live sessions, newest first, at most 200.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<LoginSession>, Error> {
+        let rows = self.db.fetch_all::<SessionRow>(&OF_USER, args![user, now]).await?;
+        let sessions = rows.into_iter().map(|row| session_of(row).map(|(session, _)| session));
+        let sessions: Vec<_> = sessions.collect::<Result<_, _>>()?;
+        Ok(sessions.into_iter().filter(|session| now < session.last_seen_at.plus(session.idle)).collect())
+    }
+
+    /// Begins a session, or renews the browser's session where it is the same user's: either way under a new
+    /// cookie value, the old one dead (S-076). Returns the session's id; `None` where everything of the user ended,
+    /// or the account was disabled, since the password was read.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn sign_in(
+        &self,
+        new: &NewSession,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Option<SessionId>, Error> {
+        let mut tx = self.db.begin().await?;
+        let mut session = None;
+        if let Some(old) = &new.replaces {
+            let args = args![old, &new.cookie, now, to_json(&new.amr), new.user];
+            session = tx.fetch_optional::<(Uuid,)>(&REAUTHENTICATE, args).await?.map(|(id,)| SessionId(id));
+            if session.is_none() {
+                tx.execute(&SUPERSEDE, args![old, now]).await?;
+            }
+        }
+        if session.is_none() {
+            let args = args![
+                new.id,
+                &new.cookie,
+                new.user,
+                now,
+                new.idle,
+                new.expires_at,
+                new.remember,
+                to_json(&new.amr),
+                audit.origin.address.clone(),
+                audit.origin.user_agent.clone(),
+                new.epoch,
+            ];
+            if tx.execute(&INSERT, args).await? == 0 {
+                return Ok(None);
+            }
+            session = Some(new.id);
+        }
+        let Some(id) = session else { return Ok(None) };
+        if let Some(interaction) = &new.interaction {
+            tx.execute(&ATTACH_INTERACTION, args![interaction, id, now]).await?;
+        }
+        tx.execute(&REMEMBER_DEVICE, args![&new.device.0, new.user, now, new.device.1]).await?;
+        super::audit::record(&mut tx, &audit.session(id)).await?;
+        tx.commit().await.map(|()| Some(id))
+    }
+
+    /// Notes that a session's browser was seen; at most once a minute is worth a write.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn touch_session(&self, session: &LoginSession, now: Timestamp) -> Result<(), Error> {
+        if now < session.last_seen_at.plus(Duration::from_secs(60)) {
+            return Ok(());
+        }
+        self.db.write(&TOUCH, args![session.id, now]).await.map(|_| ())
+    }
+
+    /// Whether this browser has signed in to this account before.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn is_known_device(&self, device: &DeviceHash, user: UserId, now: Timestamp) -> Result<bool, Error> {
+        let row = self.db.fetch_optional::<(i64,)>(&IS_KNOWN_DEVICE, args![device, user, now]).await?;
+        Ok(row.is_some())
+    }
+}
+
+fn session_of(row: SessionRow) -> Result<(LoginSession, String), Error> {
+    let session = LoginSession {
+        id: SessionId(row.id),
+        user: UserId(row.user_id),
+        epoch: row.epoch,
+        created_at: time(row.created_at),
+        auth_time: time(row.auth_time),
+        last_seen_at: time(row.last_seen_at),
+        idle: span(row.idle_millis),
+        expires_at: time(row.expires_at),
+        remember: row.remember,
+        amr: json(&row.amr, "login_session", "amr")?,
+        address: row.address,
+        user_agent: row.user_agent,
+        state: row.ended_at.map_or(SessionState::Live, |at| SessionState::Ended(time(at))),
+    };
+    Ok((session, row.username))
+}
