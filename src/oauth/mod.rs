@@ -1,0 +1,25 @@
+//! The vocabulary of OAuth 2.x and OpenID Connect as values: parsed once at the edge, pure, without I/O.
+
+#[macro_use]
+mod words;
+
+pub mod auth_method;
+pub mod basic;
+pub mod bearer;
+pub mod claims;
+pub mod client_metadata;
+mod client_rules;
+pub mod error;
+pub mod grant_type;
+pub mod issuer;
+pub mod params;
+pub mod pkce;
+pub mod prompt;
+mod proven;
+pub mod redirect_uri;
+pub mod response_type;
+pub mod scope;
+pub mod text;
+pub mod uri;
+
+pub use words::UnknownWord;
