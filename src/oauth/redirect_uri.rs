@@ -54,13 +54,14 @@ pub fn matches(registered: &[RedirectUri], received: &str) -> Option<ProvenRedir
     (exact() || but_for_the_port()).then(|| ProvenRedirectUri::new(received))
 }
 
-/// The registered URI that shares the most leading and trailing bytes with `received`, for the error page
-/// that shows both. Linear in the input, which anyone may send. Decides nothing.
+/// The registered URI that has the fewest bytes between a common beginning and a common end with `received`,
+/// for the error page that shows both. Linear in the input, which anyone may send. Decides nothing.
 pub fn nearest<'a>(registered: &'a [RedirectUri], received: &str) -> Option<&'a str> {
-    registered.iter().map(RedirectUri::as_str).max_by_key(|uri| {
+    registered.iter().map(RedirectUri::as_str).min_by_key(|uri| {
         let head = uri.bytes().zip(received.bytes()).take_while(|(a, b)| a == b).count();
         let tail = uri.bytes().rev().zip(received.bytes().rev()).take_while(|(a, b)| a == b).count();
-        head + tail
+        let common = (head + tail).min(uri.len()).min(received.len());
+        uri.len() + received.len() - 2 * common
     })
 }
 
