@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn only_s256_by_its_exact_name() {
         for method in [None, Some("plain"), Some("s256"), Some("S512"), Some(""), Some("S256 ")] {
-            assert!(CodeChallenge::parse(CHALLENGE, method).is_err(), "{method:?}");
+            let problem = CodeChallenge::parse(CHALLENGE, method).expect_err("refused");
+            assert!(crate::oauth::text::is_description(problem), "{method:?}");
         }
     }
 
@@ -111,7 +112,8 @@ mod tests {
         let long = format!("{CHALLENGE}A");
         let plus = CHALLENGE.replace('-', "+");
         for bad in ["", &CHALLENGE[1..], &padded, &long, &plus, &"é".repeat(22)] {
-            assert!(CodeChallenge::parse(bad, Some("S256")).is_err(), "{bad}");
+            let problem = CodeChallenge::parse(bad, Some("S256")).expect_err(bad);
+            assert!(crate::oauth::text::is_description(problem), "{problem}");
         }
     }
 

@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn unknown_values_are_refused() {
         for bad in ["create", "NONE", "login,consent", "login\tconsent"] {
-            assert!(Prompts::parse(bad).is_err(), "{bad}");
+            let problem = Prompts::parse(bad).expect_err(bad);
+            assert!(crate::oauth::text::is_description(problem), "{problem}");
         }
     }
 }

@@ -172,8 +172,22 @@ mod tests {
             "http://[0:0:0:0:0:0:0:1]/",
             "ftp://a.example/",
         ] {
-            assert!(check_web(bad).is_err(), "{bad}");
+            let problem = check_web(bad).expect_err(bad);
+            assert!(problem.ends_with('.') && crate::oauth::text::is_description(problem), "{problem}");
         }
+    }
+
+    #[test]
+    fn user_information_is_named_as_the_problem() {
+        for bad in [
+            "https://u@a.example/",
+            "https://u:p@a.example/",
+            "https://a.example@evil.example/",
+            "https://@a.example",
+        ] {
+            assert!(check_web(bad).is_err_and(|problem| problem.contains("user name")), "{bad}");
+        }
+        assert!(check_web("https://a.example/@u?x=@").is_ok());
     }
 
     #[test]
