@@ -1,0 +1,9 @@
+//! Signet: a standalone OAuth 2.x and OpenID Connect authorization server.
+
+pub mod clock;
+pub mod digest;
+pub mod entropy;
+pub mod model;
+pub mod oauth;
+pub mod secret;
+pub mod storage;

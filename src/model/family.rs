@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
-use crate::model::rotation::{ClientClass, Counters};
+use crate::model::rotation::Counters;
+use crate::oauth::client_metadata::ClientClass;
 use crate::secret::{ClientId, FamilyHandle, SessionId, UserId};
 
 /// The secret id of a family, inside its tokens and nowhere else. People and logs see the [`FamilyHandle`].
@@ -150,7 +151,6 @@ macro_rules! word_enum {
         }
     };
 }
-pub(crate) use word_enum;
 
 word_enum! {
     /// Why a family ended. It answers "why was I logged out?".

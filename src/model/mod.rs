@@ -1,5 +1,12 @@
 //! Entities and their rules as types: no HTTP, no SQL, no clock of their own.
 
+pub mod audit;
+pub mod client;
 pub mod family;
+pub mod grant;
+pub mod key;
+pub mod key_schedule;
 pub mod refresh_token;
 pub mod rotation;
+pub mod session;
+pub mod user;

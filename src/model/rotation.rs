@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::model::family::{EndCause, Family, FamilyStatus, word_enum};
+use crate::model::family::{EndCause, Family, FamilyStatus};
+use crate::oauth::client_metadata::ClientClass;
 
 /// The part of a family that a refresh changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,22 +61,6 @@ pub enum Late {
     Strict,
 }
 
-word_enum! {
-    /// The kinds of client that rotation treats differently.
-    ClientClass {
-        /// A browser application that holds its refresh token and uses `/token`.
-        Spa = "spa",
-        /// An application on a device (RFC 8252).
-        Native = "native",
-        /// A browser application whose refresh token is in a cookie at `/refresh`.
-        Cookie = "cookie",
-        /// A client whose tokens are useless without its credentials or key.
-        Confidential = "confidential",
-        /// A client that prefers a false alarm over a late one.
-        HighAssurance = "high_assurance",
-    }
-}
-
 /// What a class of clients gets unless the client says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassDefaults {
@@ -91,9 +76,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl ClientClass {
-    /// The defaults of this class. A client may differ in any of them.
-    pub fn defaults(self) -> ClassDefaults {
+impl ClassDefaults {
+    /// The defaults of a class. A client may differ in any of them.
+    pub fn of(class: ClientClass) -> Self {
         let displace = RotationPolicy {
             rotates: true,
             retry_window: Duration::from_secs(30),
@@ -101,22 +86,22 @@ impl ClientClass {
             burst: 8,
             late: Late::Displace { horizon: DAY },
         };
-        let (policy, idle, absolute) = match self {
-            Self::Spa => (displace, DAY, DAY * 7),
-            Self::Native => (
+        let (policy, idle, absolute) = match class {
+            ClientClass::Spa => (displace, DAY, DAY * 7),
+            ClientClass::Native => (
                 RotationPolicy { late: Late::Displace { horizon: DAY * 30 }, ..displace },
                 DAY * 30,
                 DAY * 365,
             ),
             // No advance within H of another: the page cannot see the cookie, so nothing is gained by one.
-            Self::Cookie => (RotationPolicy { burst: 0, ..displace }, DAY * 7, DAY * 30),
+            ClientClass::Cookie => (RotationPolicy { burst: 0, ..displace }, DAY * 7, DAY * 30),
             // Its credentials protect the token better than rotation could (RFC 9700 §4.14.2).
-            Self::Confidential => (RotationPolicy { rotates: false, ..displace }, DAY * 365, DAY * 365),
-            Self::HighAssurance => {
+            ClientClass::Confidential => (RotationPolicy { rotates: false, ..displace }, DAY * 365, DAY * 365),
+            ClientClass::HighAssurance => {
                 (RotationPolicy { late: Late::Strict, ..displace }, MINUTE * 15, HOUR * 12)
             }
         };
-        ClassDefaults { policy, idle, absolute }
+        Self { policy, idle, absolute }
     }
 }
 

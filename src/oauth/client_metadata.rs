@@ -85,7 +85,8 @@ pub struct ClientMetadata {
     pub default_max_age: Option<u64>,
     /// Whether ID tokens always carry `auth_time` (OpenID Connect Dynamic Client Registration §2).
     pub require_auth_time: bool,
-    /// Whether a refresh answers with a new ID token too (OpenID Connect Core §12.2). Default: yes.
+    /// Whether a refresh answers with a new ID token too (OpenID Connect Core §12.2). Default: no, since an RSA
+    /// signature costs more than the rest of a refresh.
     pub id_token_on_refresh: bool,
 }
 
@@ -236,7 +237,7 @@ impl Default for ClientMetadata {
             claims: Vec::new(),
             default_max_age: None,
             require_auth_time: false,
-            id_token_on_refresh: true,
+            id_token_on_refresh: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 #[macro_use]
 mod words;
 
+pub mod algorithm;
 pub mod auth_method;
 pub mod basic;
 pub mod bearer;

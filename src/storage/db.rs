@@ -262,10 +262,6 @@ impl Tx {
         }
     }
 
-    pub(super) async fn fetch_all<T: Row>(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
-        fetch(self.conn(), sql, args).await
-    }
-
     pub(super) async fn fetch_optional<T: Row>(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<Option<T>, Error> {
         Ok(fetch(self.conn(), sql, args).await?.into_iter().next())
     }

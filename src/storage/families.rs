@@ -13,8 +13,9 @@ use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::{AuditEntry, Event, Origin};
 use crate::model::family::{EndCause, Family, FamilySecretId, FamilyStatus};
-use crate::model::rotation::{ClientClass, Counters, RotationPolicy, Standing, Verdict, apply, verdict};
+use crate::model::rotation::{Counters, RotationPolicy, Standing, Verdict, apply, verdict};
 use crate::model::user::Subject;
+use crate::oauth::client_metadata::{ClientClass, TheftResponse};
 use crate::secret::{ClientId, FamilyHandle, SessionId, UserId};
 
 /// The columns of a family and of the user it belongs to.
@@ -170,17 +171,6 @@ pub struct FamilySummary {
     pub origin: Origin,
 }
 
-/// How much ends when a family is found compromised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TheftScope {
-    /// Everything of the user, as with "log out all devices".
-    User,
-    /// The login session with all its families.
-    Session,
-    /// The family alone.
-    Family,
-}
-
 /// A presented refresh token whose MAC has been verified.
 #[derive(Clone, Debug)]
 pub struct RotateRequest {
@@ -193,7 +183,7 @@ pub struct RotateRequest {
     /// The client's policy.
     pub policy: RotationPolicy,
     /// What ends on theft.
-    pub theft: TheftScope,
+    pub theft: TheftResponse,
     /// The thumbprint of the key the sender proved.
     pub binding: Option<String>,
     /// Where the request came from, for the audit log.
@@ -369,11 +359,11 @@ async fn store_counters(
     Ok(())
 }
 
-const fn theft_target(scope: TheftScope, family: &Family) -> Target {
+const fn theft_target(scope: TheftResponse, family: &Family) -> Target {
     match (scope, family.session) {
-        (TheftScope::User, _) => Target::User(family.user),
-        (TheftScope::Session, Some(session)) => Target::Session(session),
-        (TheftScope::Session, None) | (TheftScope::Family, _) => Target::Family(family.handle),
+        (TheftResponse::User, _) => Target::User(family.user),
+        (TheftResponse::Session, Some(session)) => Target::Session(session),
+        (TheftResponse::Session, None) | (TheftResponse::Family, _) => Target::Family(family.handle),
     }
 }
 
@@ -406,7 +396,7 @@ fn rotated_of(row: FamilyRow, verdict: Verdict) -> Result<Rotated, Error> {
         created_at: time(row.created_at),
         expires_at: time(row.expires_at),
         idle: span(row.idle_millis),
-        class: ClientClass::parse(&row.class).ok_or(corrupt("class"))?,
+        class: row.class.parse().map_err(|_| corrupt("class"))?,
         binding: row.binding,
     };
     let subject = Subject {

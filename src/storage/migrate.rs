@@ -1,6 +1,6 @@
 //! Bringing the schema to this program's version, safely when several nodes start at once.
 
-use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migrator};
 
 use super::db::Db;
 use super::{Error, Store};

@@ -30,16 +30,18 @@ use std::sync::Arc;
 pub use api_keys::ApiKeyRecord;
 pub use audit::AuditQuery;
 pub use clients::ClientChange;
-pub use codes::Redemption;
+pub use codes::{RedeemRequest, Redeemed, Redemption};
 pub use db::{Arg, Options};
 pub use endings::{Ended, Target};
 pub use error::Error;
 pub use families::{FamilySummary, NewFamily, RotateRequest, Rotated, Rotation};
 pub use installation::Installation;
 pub use interactions::Interaction;
+pub use keys::KeyStep;
 pub use migrate::MigrationPlan;
 pub use sessions::NewSession;
 pub use standing::TokenStanding;
+pub use sweep::{SweepCursor, Swept};
 pub use throttle::{Admission, Bucket};
 pub use users::UserChange;
 
@@ -112,9 +114,10 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 14] = [
+const STATEMENTS: [&[db::Sql]; 16] = [
     api_keys::ALL,
     audit::ALL,
+    batch::ALL,
     clients::ALL,
     codes::ALL,
     consents::ALL,
@@ -125,6 +128,7 @@ const STATEMENTS: [&[db::Sql]; 14] = [
     keys::ALL,
     sessions::ALL,
     standing::ALL,
+    sweep::ALL,
     throttle::ALL,
     users::ALL,
 ];

@@ -40,7 +40,7 @@ pub(super) const GOOD: Standing = Standing {
 };
 
 fn spa() -> RotationPolicy {
-    ClientClass::Spa.defaults().policy
+    ClassDefaults::of(ClientClass::Spa).policy
 }
 
 fn decide(family: &Family, presented: u32, policy: &RotationPolicy) -> (Verdict, Counters) {
@@ -105,7 +105,7 @@ fn row_1_rolls_forward_and_keeps_the_token() {
 
 #[test]
 fn row_2_coalesces_a_full_burst_within_the_hold_horizon() {
-    let cookie = ClientClass::Cookie.defaults().policy;
+    let cookie = ClassDefaults::of(ClientClass::Cookie).policy;
     for (family, policy) in [(family(0, 8, 8, seconds(60)), spa()), (family(4, 5, 0, seconds(60)), cookie)] {
         let (verdict, after) = decide(&family, family.counters.cur, &policy);
         assert_eq!((verdict, after), (Verdict::Coalesce, family.counters));
@@ -168,7 +168,7 @@ fn row_8_is_theft() {
 
 #[test]
 fn strict_knows_no_hold_and_no_fork() {
-    let strict = ClientClass::HighAssurance.defaults().policy;
+    let strict = ClassDefaults::of(ClientClass::HighAssurance).policy;
     for (millis, expected) in [(30_000, Verdict::Retry), (30_001, Verdict::Theft), (60_001, Verdict::Theft)] {
         assert_eq!(decide(&family(4, 5, 0, Duration::from_millis(millis)), 4, &strict).0, expected);
     }
@@ -178,7 +178,7 @@ fn strict_knows_no_hold_and_no_fork() {
 
 #[test]
 fn a_family_that_does_not_rotate_keeps_its_token_and_never_idles_out() {
-    let policy = ClientClass::Confidential.defaults().policy;
+    let policy = ClassDefaults::of(ClientClass::Confidential).policy;
     let mut family = family(0, 0, 0, DAY * 300);
     family.idle = DAY;
     assert_eq!(decide(&family, 0, &policy), (Verdict::Coalesce, family.counters));
@@ -222,7 +222,7 @@ fn the_defaults_are_valid_and_unsafe_policies_are_refused() {
         let defaults = class.defaults();
         assert_eq!(validate(&defaults.policy, seconds(10)), Ok(()), "{class:?}");
         assert!(defaults.idle <= defaults.absolute, "{class:?}");
-        assert_eq!(ClientClass::parse(class.as_str()), Some(*class));
+        assert_eq!(class.as_str().parse(), Ok(*class));
     }
     let refused = [
         RotationPolicy { retry_window: seconds(40), ..spa() },

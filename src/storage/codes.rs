@@ -1,0 +1,311 @@
+//! `authorization_code`: made once, redeemed once.
+
+use uuid::Uuid;
+
+use super::db::{Arg, Db, Sql, Tx, args};
+use super::families::{NewFamily, audience_column};
+use super::row::{json, time, to_json};
+use super::{Error, Store};
+use crate::clock::Timestamp;
+use crate::model::audit::{Event, Origin};
+use crate::model::family::EndCause;
+use crate::model::grant::Grant;
+use crate::model::user::Subject;
+use crate::oauth::scope::Scope;
+use crate::secret::{ClientId, CodeHash, FamilyHandle, InteractionHash, SessionId, UserId};
+
+// The user's epoch and state and the session's life are conditions of the statement: a code that races with
+// "log out all devices" is not made.
+const INSERT: Sql = Sql::both(
+    "INSERT INTO authorization_code (code_hash, family_handle, client_id, user_id, session_id, epoch, redirect_uri,
+        redirect_uri_required, code_challenge, nonce, scope, audience, offline, auth_time, auth_time_requested, amr,
+        created_at, expires_at)
+     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
+     FROM users u JOIN login_session s ON s.user_id = u.id
+     WHERE u.id = $4 AND s.id = $5 AND u.disabled_at IS NULL AND s.ended_at IS NULL AND s.epoch = u.epoch
+        AND u.epoch = $18",
+);
+macro_rules! redeem {
+    ($returning:literal) => {
+        concat!(
+            "UPDATE authorization_code SET redeemed_at = $2
+             WHERE code_hash = $1 AND redeemed_at IS NULL AND expires_at > $2 AND client_id = $3
+                AND (redirect_uri = $4 OR ($4 IS NULL AND NOT redirect_uri_required))
+                AND ((code_challenge IS NULL AND $5 IS NULL) OR code_challenge = $5)
+                AND EXISTS (SELECT 1 FROM users u WHERE u.id = authorization_code.user_id
+                    AND u.epoch = authorization_code.epoch AND u.disabled_at IS NULL)
+                AND EXISTS (SELECT 1 FROM login_session s WHERE s.id = authorization_code.session_id
+                    AND s.ended_at IS NULL)
+                AND EXISTS (SELECT 1 FROM clients c WHERE c.client_id = authorization_code.client_id
+                    AND c.disabled_at IS NULL)
+             RETURNING ",
+            $returning
+        )
+    };
+}
+macro_rules! insert_family {
+    ($source:literal) => {
+        concat!(
+            "INSERT INTO refresh_family (id, handle, user_id, client_id, session_id, scope, audience, offline, class,
+                base, cur, burst, rotated_at, min_generation, epoch, status, created_at, expires_at, idle_millis,
+                auth_time, amr, address, user_agent)
+             SELECT $6, a.family_handle, a.user_id, a.client_id, a.session_id, a.scope, a.audience, a.offline, $7,
+                0, 0, 0, $8, 0, a.epoch, 'active', $2, $9, $10, a.auth_time, a.amr, $11, $12
+             FROM ",
+            $source
+        )
+    };
+}
+// One round trip on PostgreSQL. SQLite knows no data-modifying WITH: there three statements in one transaction,
+// with no network between them.
+const REDEEM: Sql = Sql::per(
+    concat!(
+        "WITH a AS (",
+        redeem!("authorization_code.*"),
+        "), family AS (",
+        insert_family!("a"),
+        ") SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
+            a.auth_time_requested, a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
+            u.updated_at AS user_updated_at
+         FROM a JOIN users u ON u.id = a.user_id"
+    ),
+    redeem!("code_hash"),
+);
+const INSERT_FAMILY: Sql = Sql::both(concat!(insert_family!("authorization_code a WHERE a.code_hash = $1"), ""));
+const READ_REDEEMED: Sql = Sql::both(
+    "SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
+        a.auth_time_requested, a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
+        u.updated_at AS user_updated_at
+     FROM authorization_code a JOIN users u ON u.id = a.user_id WHERE a.code_hash = $1",
+);
+// A replay by whoever could have redeemed it: right client, redirect URI and verifier (RFC 6749 §4.1.2). Any other
+// replay revokes nothing, so that a leaked code is no weapon.
+const REPLAYED: Sql = Sql::both(
+    "SELECT family_handle, user_id FROM authorization_code
+     WHERE code_hash = $1 AND redeemed_at IS NOT NULL AND client_id = $2
+        AND (redirect_uri = $3 OR ($3 IS NULL AND NOT redirect_uri_required))
+        AND ((code_challenge IS NULL AND $4 IS NULL) OR code_challenge = $4)",
+);
+
+/// Every statement of this file.
+pub(super) const ALL: &[Sql] = &[INSERT, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
+
+#[derive(sqlx::FromRow)]
+struct RedeemedRow {
+    family_handle: Uuid,
+    user_id: Uuid,
+    session_id: Uuid,
+    nonce: Option<String>,
+    scope: String,
+    audience: String,
+    offline: bool,
+    auth_time: i64,
+    auth_time_requested: bool,
+    amr: String,
+    epoch: i64,
+    username: String,
+    email: Option<String>,
+    email_verified: bool,
+    roles: String,
+    claims: String,
+    user_updated_at: i64,
+}
+
+/// A token request's claim on a code.
+#[derive(Clone, Debug)]
+pub struct RedeemRequest {
+    /// The code's hash.
+    pub code: CodeHash,
+    /// The authenticated client.
+    pub client: ClientId,
+    /// `redirect_uri` of the token request.
+    pub redirect_uri: Option<String>,
+    /// The S256 challenge of the presented verifier.
+    pub code_challenge: Option<String>,
+    /// The family to begin.
+    pub family: NewFamily,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// What a redeemed code grants.
+#[derive(Clone, Debug)]
+pub struct Redeemed {
+    /// The family's public id.
+    pub handle: FamilyHandle,
+    /// The login session.
+    pub session: SessionId,
+    /// `nonce` of the authorization request.
+    pub nonce: Option<String>,
+    /// What was granted.
+    pub scope: Scope,
+    /// The audience of its access tokens.
+    pub audience: Vec<String>,
+    /// Whether `offline_access` was granted.
+    pub offline: bool,
+    /// When the user proved who they are.
+    pub auth_time: Timestamp,
+    /// Whether the ID token has to say so.
+    pub auth_time_requested: bool,
+    /// Authentication methods.
+    pub amr: Vec<String>,
+    /// The user as of now.
+    pub subject: Subject,
+}
+
+/// What became of a presented code.
+#[derive(Clone, Debug)]
+pub enum Redemption {
+    /// Redeemed by this request, and by no other.
+    Redeemed(Box<Redeemed>),
+    /// It had been redeemed before; what it gave has been revoked.
+    Replayed,
+    /// Unknown, expired, foreign, or with the wrong verifier or redirect URI. Nothing has changed.
+    Refused,
+}
+
+impl Store {
+    /// Keeps a new code, consuming the interaction it comes from (where there is one), in one transaction.
+    /// `false` where the interaction is no longer there or everything of the user has ended meanwhile.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn create_code(
+        &self,
+        code: &CodeHash,
+        grant: &Grant,
+        interaction: Option<&InteractionHash>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let Some(interaction) = interaction else {
+            return Ok(self.db.write(&INSERT, insert_args(code, grant, now)).await? == 1);
+        };
+        let mut tx = self.db.begin().await?;
+        let consumed = tx.execute(&super::interactions::CONSUME, args![interaction, now]).await? == 1;
+        if !consumed || tx.execute(&INSERT, insert_args(code, grant, now)).await? == 0 {
+            return Ok(false);
+        }
+        tx.commit().await.map(|()| true)
+    }
+
+    /// Redeems a code and begins its family: one success for any number of callers.
+    ///
+    /// # Errors
+    /// A storage fault; then the code may be presented again, unless the reply to a commit was lost.
+    pub async fn redeem_code(&self, request: &RedeemRequest, now: Timestamp) -> Result<Redemption, Error> {
+        let row = match &self.db {
+            Db::Postgres(_) => {
+                let rows = self.db.write_returning::<RedeemedRow>(&REDEEM, redeem_args(request, now)).await?;
+                rows.into_iter().next()
+            }
+            Db::Sqlite { .. } => redeem_in_steps(self.db.begin().await?, request, now).await?,
+        };
+        match row {
+            Some(row) => Ok(Redemption::Redeemed(Box::new(redeemed_of(row)?))),
+            None => self.replayed_or_refused(request, now).await,
+        }
+    }
+
+    async fn replayed_or_refused(&self, request: &RedeemRequest, now: Timestamp) -> Result<Redemption, Error> {
+        let args = args![
+            &request.code,
+            &request.client,
+            request.redirect_uri.clone(),
+            request.code_challenge.clone()
+        ];
+        let Some((family, user)) = self.db.fetch_optional::<(Uuid, Uuid)>(&REPLAYED, args).await? else {
+            return Ok(Redemption::Refused);
+        };
+        let entry = self
+            .audit_entry(Event::CodeReplayed, format!("client:{}", request.client), now)?
+            .user(UserId(user))
+            .client(&request.client)
+            .origin(&request.origin)
+            .cause("a redeemed authorization code was presented again");
+        self.end_family(FamilyHandle(family), None, EndCause::CodeReuse, entry).await?;
+        Ok(Redemption::Replayed)
+    }
+}
+
+async fn redeem_in_steps(
+    mut tx: Tx,
+    request: &RedeemRequest,
+    now: Timestamp,
+) -> Result<Option<RedeemedRow>, Error> {
+    let mut args = redeem_args(request, now);
+    let family_args = args.split_off(5);
+    if tx.fetch_optional::<(Vec<u8>,)>(&REDEEM, args.clone()).await?.is_none() {
+        return Ok(None);
+    }
+    args.extend(family_args);
+    tx.execute(&INSERT_FAMILY, args).await?;
+    let row = tx.fetch_optional::<RedeemedRow>(&READ_REDEEMED, args![&request.code]).await?;
+    tx.commit().await.map(|()| row)
+}
+
+/// `$1`–`$5` are the conditions of the code, `$6`–`$12` the family.
+fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
+    let family = &request.family;
+    args![
+        &request.code,
+        now,
+        &request.client,
+        request.redirect_uri.clone(),
+        request.code_challenge.clone(),
+        family.id.as_bytes().to_vec(),
+        family.class.as_str(),
+        family.counters.rotated_at,
+        family.expires_at,
+        family.idle,
+        request.origin.address.clone(),
+        request.origin.user_agent.clone(),
+    ]
+}
+
+fn insert_args(code: &CodeHash, grant: &Grant, now: Timestamp) -> Vec<Arg> {
+    args![
+        code,
+        grant.handle,
+        &grant.client,
+        grant.user,
+        grant.session,
+        &grant.redirect_uri,
+        grant.redirect_uri_required,
+        grant.code_challenge.clone(),
+        grant.nonce.clone(),
+        grant.scope.to_string(),
+        audience_column(&grant.audience),
+        grant.scope.contains(crate::oauth::scope::OFFLINE_ACCESS),
+        grant.auth_time,
+        grant.auth_time_requested,
+        to_json(&grant.amr),
+        now,
+        grant.expires_at,
+        grant.epoch,
+    ]
+}
+
+fn redeemed_of(row: RedeemedRow) -> Result<Redeemed, Error> {
+    const TABLE: &str = "authorization_code";
+    Ok(Redeemed {
+        handle: FamilyHandle(row.family_handle),
+        session: SessionId(row.session_id),
+        nonce: row.nonce,
+        scope: Scope::parse(&row.scope).map_err(|_| Error::Corrupt { table: TABLE, column: "scope" })?,
+        audience: json(&row.audience, TABLE, "audience")?,
+        offline: row.offline,
+        auth_time: time(row.auth_time),
+        auth_time_requested: row.auth_time_requested,
+        amr: json(&row.amr, TABLE, "amr")?,
+        subject: Subject {
+            id: UserId(row.user_id),
+            username: row.username,
+            email: row.email,
+            email_verified: row.email_verified,
+            roles: json(&row.roles, "users", "roles")?,
+            claims: json(&row.claims, "users", "claims")?,
+            epoch: row.epoch,
+            updated_at: time(row.user_updated_at),
+        },
+    })
+}

@@ -1,0 +1,149 @@
+//! Cleanup without a janitor: small batches, never waiting for a row that somebody else holds.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::db::{Sql, args};
+use super::{Error, Store};
+use crate::clock::Timestamp;
+
+/// Deletes a batch from one table by a condition on `$1` (a time) and `$2` (the batch size). PostgreSQL skips rows
+/// that others hold; SQLite has one writer, so there is nobody to wait for.
+macro_rules! sweep {
+    ($table:literal, $key:literal, $condition:literal) => {
+        Sql::per(
+            concat!(
+                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table, " WHERE ",
+                $condition, " LIMIT $2 FOR UPDATE SKIP LOCKED)"
+            ),
+            concat!(
+                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table, " WHERE ",
+                $condition, " LIMIT $2)"
+            ),
+        )
+    };
+}
+
+macro_rules! family_window {
+    () => {
+        "SELECT id FROM refresh_family WHERE id > $1 AND id <= $2
+            AND (expires_at < $3 OR ended_at < $3
+                OR (rotated_at + idle_millis < $3 AND created_at + idle_millis < $3))"
+    };
+}
+
+macro_rules! session_window {
+    () => {
+        "SELECT id FROM login_session WHERE id > $1 AND id <= $2
+            AND (expires_at < $3 OR ended_at < $3 OR last_seen_at + idle_millis < $3)"
+    };
+}
+
+const INTERACTIONS: Sql = sweep!("interaction", "handle_hash", "expires_at < $1");
+const CODES: Sql = sweep!("authorization_code", "code_hash", "expires_at < $1");
+const REVOKED: Sql = sweep!("revoked_token", "jti", "expires_at < $1");
+const THROTTLE: Sql = sweep!("throttle", "bucket", "allowed_at < $1");
+const DEVICES: Sql = sweep!("known_device", "cookie_hash", "expires_at < $1");
+const AUDIT: Sql = sweep!("audit_event", "id", "at < $1");
+// No index may mention what a refresh changes, so families and sessions are visited in the order of their keys, a
+// window at a time; the next visit goes on where this one stopped and begins anew at the end.
+const FAMILY_WINDOW: Sql = Sql::both(
+    "SELECT id FROM (SELECT id FROM refresh_family WHERE id > $1 ORDER BY id LIMIT $2) w ORDER BY id DESC LIMIT 1",
+);
+const FAMILIES: Sql = Sql::per(
+    concat!("DELETE FROM refresh_family WHERE id IN (", family_window!(), " FOR UPDATE SKIP LOCKED)"),
+    concat!("DELETE FROM refresh_family WHERE id IN (", family_window!(), ")"),
+);
+const SESSION_WINDOW: Sql = Sql::both(
+    "SELECT id FROM (SELECT id FROM login_session WHERE id > $1 ORDER BY id LIMIT $2) w ORDER BY id DESC LIMIT 1",
+);
+// What raced with the end of its session is refused while the session's row is there to say so; it goes first.
+const FAMILIES_OF_ENDED_SESSIONS: Sql = Sql::both(
+    "DELETE FROM refresh_family WHERE NOT offline AND session_id IN (
+        SELECT id FROM login_session WHERE id > $1 AND id <= $2 AND ended_at < $3)",
+);
+const SESSIONS: Sql = Sql::per(
+    concat!("DELETE FROM login_session WHERE id IN (", session_window!(), " FOR UPDATE SKIP LOCKED)"),
+    concat!("DELETE FROM login_session WHERE id IN (", session_window!(), ")"),
+);
+
+/// Every statement of this file.
+pub(super) const ALL: &[Sql] = &[
+    INTERACTIONS,
+    CODES,
+    REVOKED,
+    THROTTLE,
+    DEVICES,
+    AUDIT,
+    FAMILY_WINDOW,
+    FAMILIES,
+    SESSION_WINDOW,
+    FAMILIES_OF_ENDED_SESSIONS,
+    SESSIONS,
+];
+
+/// Rows that expired or ended this long ago may go: longer than any code, access token or clock difference, so
+/// that nothing still under way misses them.
+const GRACE: Duration = Duration::from_secs(3600);
+
+/// Where the last visit of the tables without an expiry index stopped.
+#[derive(Clone, Debug, Default)]
+pub struct SweepCursor {
+    family: Vec<u8>,
+    session: Uuid,
+}
+
+/// How much a sweep deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Families.
+    pub families: u64,
+    /// Login sessions.
+    pub sessions: u64,
+    /// Codes, interactions, revocations, throttle buckets and known devices.
+    pub other: u64,
+    /// Audit entries past their retention.
+    pub audit: u64,
+}
+
+impl Swept {
+    /// All rows deleted.
+    pub const fn total(&self) -> u64 {
+        self.families + self.sessions + self.other + self.audit
+    }
+}
+
+impl Store {
+    /// Deletes at most about `batch` rows of each table. Every statement is its own short transaction.
+    ///
+    /// # Errors
+    /// A storage fault; what was deleted stays deleted.
+    pub async fn sweep(
+        &self,
+        cursor: &mut SweepCursor,
+        batch: u32,
+        audit_retention: Duration,
+        now: Timestamp,
+    ) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        let old = now.minus(GRACE);
+        for statement in [&INTERACTIONS, &CODES, &REVOKED, &THROTTLE, &DEVICES] {
+            swept.other += self.db.write(statement, args![old, batch]).await?;
+        }
+        swept.audit = self.db.write(&AUDIT, args![now.minus(audit_retention), batch]).await?;
+        let from = std::mem::take(&mut cursor.family);
+        let window = self.db.fetch_optional::<(Vec<u8>,)>(&FAMILY_WINDOW, args![from.clone(), batch]).await?;
+        if let Some((to,)) = window {
+            swept.families = self.db.write(&FAMILIES, args![from, to.clone(), old]).await?;
+            cursor.family = to;
+        }
+        let from = std::mem::take(&mut cursor.session);
+        if let Some((to,)) = self.db.fetch_optional::<(Uuid,)>(&SESSION_WINDOW, args![from, batch]).await? {
+            swept.families += self.db.write(&FAMILIES_OF_ENDED_SESSIONS, args![from, to, old]).await?;
+            swept.sessions = self.db.write(&SESSIONS, args![from, to, old]).await?;
+            cursor.session = to;
+        }
+        Ok(swept)
+    }
+}
