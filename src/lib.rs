@@ -1,6 +1,8 @@
 //! Signet: a standalone OAuth 2.x and OpenID Connect authorization server.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod digest;
 pub mod entropy;
 pub mod model;

@@ -57,6 +57,10 @@ secret_type! {
     Password;
     /// A bearer key of the administration API.
     ApiKey;
+    /// A database URL, which may carry a password.
+    DatabaseUrl;
+    /// The key that seals the signing keys at rest, as text (base64url or hex of 32 bytes).
+    MasterKey;
 }
 
 /// Declares a hash twin: the SHA-256 of a secret, which is what storage keeps.
