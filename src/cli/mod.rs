@@ -1,1 +1,3 @@
-//! The command line.
+//! The command line: what an operator types, and what each command prints.
+
+pub mod args;

@@ -1,0 +1,109 @@
+//! `signet client …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Manage clients.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Register a client; a confidential one's secret is shown once
+    #[command(
+        after_help = "Example:\n  signet client create --name Shop --redirect-uri https://shop.example.com/callback \
+                      --scope 'openid profile'"
+    )]
+    Create(ClientCreate),
+    /// List clients
+    #[command(after_help = "Example:\n  signet client list --json")]
+    List,
+    /// Show one client
+    #[command(after_help = "Example:\n  signet client show demo-spa")]
+    Show(ClientRef),
+    /// Change a client; what is not given stays, a list that is given replaces the old one
+    #[command(
+        after_help = "Example:\n  signet client update shop --redirect-uri https://shop.example.com/callback \
+                      --redirect-uri https://staging.example.com/callback"
+    )]
+    Update(ClientUpdate),
+    /// Refuse every request of a client until it is enabled again
+    #[command(after_help = "Example:\n  signet client disable shop")]
+    Disable(ClientRef),
+    /// Let a disabled client work again
+    #[command(after_help = "Example:\n  signet client enable shop")]
+    Enable(ClientRef),
+    /// Remove a client with its grants and refresh tokens
+    #[command(after_help = "Example:\n  signet client delete shop")]
+    Delete(ClientRef),
+    /// Replace a client's secret; the new one is shown once
+    #[command(after_help = "Example:\n  signet client rotate-secret shop")]
+    RotateSecret(ClientRef),
+}
+
+/// One client.
+#[derive(Debug, Args)]
+pub struct ClientRef {
+    /// The client's id
+    pub id: String,
+}
+
+/// `signet client create`
+#[derive(Debug, Args)]
+pub struct ClientCreate {
+    /// The id [default: a random one]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// A client that cannot keep a secret: a single-page or native application (RFC 6749 §2.1)
+    #[arg(long)]
+    pub public: bool,
+    /// Let it ask about tokens at /introspect (RFC 7662)
+    #[arg(long, conflicts_with = "public")]
+    pub introspect: bool,
+    /// Ours: no consent page
+    #[arg(long)]
+    pub first_party: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub fields: ClientChanges,
+}
+
+/// `signet client update`
+#[derive(Debug, Args)]
+pub struct ClientUpdate {
+    /// The client's id
+    pub id: String,
+    /// Whether it may ask about tokens at /introspect (RFC 7662)
+    #[arg(long, value_name = "BOOL")]
+    pub introspect: Option<bool>,
+    /// Whether it is ours and needs no consent page
+    #[arg(long, value_name = "BOOL")]
+    pub first_party: Option<bool>,
+    /// The rest.
+    #[command(flatten)]
+    pub fields: ClientChanges,
+}
+
+/// What can be set at creation and changed later. An empty list means "not given".
+#[derive(Debug, Args)]
+pub struct ClientChanges {
+    /// The name people see
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where answers may go; may be given several times
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub redirect_uris: Vec<String>,
+    /// The scopes it may ask for, separated by spaces
+    #[arg(long)]
+    pub scope: Option<String>,
+    /// A grant type it may use; may be given several times
+    #[arg(long = "grant-type", value_name = "TYPE")]
+    pub grant_types: Vec<String>,
+    /// An origin whose scripts may call the token endpoint (CORS); may be given several times
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    pub origins: Vec<String>,
+    /// The audience of its access tokens when it names none; may be given several times
+    #[arg(long = "audience", value_name = "URI")]
+    pub audiences: Vec<String>,
+    /// Client metadata (RFC 7591 §2) as JSON; flags go before it
+    #[arg(long, value_name = "FILE")]
+    pub metadata: Option<PathBuf>,
+}
