@@ -12,12 +12,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientUpdate};
+pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientRef, ClientUpdate};
 pub use operate::{
-    ApiKeyCommand, AuditCommand, AuditList, ConfigCommand, KeysCommand, KeysRotate, Login, SessionCommand,
-    Token,
+    ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand, KeyRef, KeysCommand,
+    KeysRotate, Login, SessionCommand, SessionRef, Token,
 };
-pub use user::{UserCommand, UserCreate, UserUpdate};
+pub use user::{UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 
 use crate::config::keys::Algorithm;
 use crate::secret::{ClientSecret, DatabaseUrl, Password};

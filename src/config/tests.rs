@@ -13,8 +13,12 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
 
+/// An empty file, so that a `config/signet.toml` in the developer's checkout is not read.
+const NO_FILE: &str = "/dev/null";
+
 fn from_variables(pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
-    load(&Sources { environment: variables(pairs), ..Sources::default() }, Mode::Dev)
+    let file = Some(PathBuf::from(NO_FILE));
+    load(&Sources { file, environment: variables(pairs), flags: Vec::new() }, Mode::Dev)
 }
 
 fn from_text(text: &str) -> Result<Loaded, Error> {
@@ -46,7 +50,7 @@ fn flag_beats_environment_beats_file_beats_default() {
     ]
     .map(|(with_file, with_environment, with_flag, port)| {
         (
-            with_file.then(|| path.clone()),
+            Some(if with_file { path.clone() } else { PathBuf::from(NO_FILE) }),
             if with_environment { environment.clone() } else { Vec::new() },
             with_flag.then(|| flag.clone()),
             port,
