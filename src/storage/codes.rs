@@ -29,9 +29,9 @@ macro_rules! redeem {
     ($returning:literal) => {
         concat!(
             "UPDATE authorization_code SET redeemed_at = $2
-             WHERE code_hash = $1 AND redeemed_at IS NULL AND expires_at > $2 AND client_id = $3
-                AND (redirect_uri = $4 OR ($4 IS NULL AND NOT redirect_uri_required))
-                AND ((code_challenge IS NULL AND $5 IS NULL) OR code_challenge = $5)
+             WHERE code_hash = $1 AND redeemed_at IS NULL AND expires_at > $2 AND client_id = $10
+                AND (redirect_uri = $11 OR (CAST($11 AS TEXT) IS NULL AND NOT redirect_uri_required))
+                AND ((code_challenge IS NULL AND CAST($12 AS TEXT) IS NULL) OR code_challenge = $12)
                 AND EXISTS (SELECT 1 FROM users u WHERE u.id = authorization_code.user_id
                     AND u.epoch = authorization_code.epoch AND u.disabled_at IS NULL)
                 AND EXISTS (SELECT 1 FROM login_session s WHERE s.id = authorization_code.session_id
@@ -49,8 +49,8 @@ macro_rules! insert_family {
             "INSERT INTO refresh_family (id, handle, user_id, client_id, session_id, scope, audience, offline, class,
                 base, cur, burst, rotated_at, min_generation, epoch, status, created_at, expires_at, idle_millis,
                 auth_time, amr, address, user_agent)
-             SELECT $6, a.family_handle, a.user_id, a.client_id, a.session_id, a.scope, a.audience, a.offline, $7,
-                0, 0, 0, $8, 0, a.epoch, 'active', $2, $9, $10, a.auth_time, a.amr, $11, $12
+             SELECT $3, a.family_handle, a.user_id, a.client_id, a.session_id, a.scope, a.audience, a.offline, $4,
+                0, 0, 0, $5, 0, a.epoch, 'active', $2, $6, $7, a.auth_time, a.amr, $8, $9
              FROM ",
             $source
         )
@@ -83,8 +83,8 @@ const READ_REDEEMED: Sql = Sql::both(
 const REPLAYED: Sql = Sql::both(
     "SELECT family_handle, user_id FROM authorization_code
      WHERE code_hash = $1 AND redeemed_at IS NOT NULL AND client_id = $2
-        AND (redirect_uri = $3 OR ($3 IS NULL AND NOT redirect_uri_required))
-        AND ((code_challenge IS NULL AND $4 IS NULL) OR code_challenge = $4)",
+        AND (redirect_uri = $3 OR (CAST($3 AS TEXT) IS NULL AND NOT redirect_uri_required))
+        AND ((code_challenge IS NULL AND CAST($4 AS TEXT) IS NULL) OR code_challenge = $4)",
 );
 
 /// Every statement of this file.
@@ -232,26 +232,22 @@ async fn redeem_in_steps(
     request: &RedeemRequest,
     now: Timestamp,
 ) -> Result<Option<RedeemedRow>, Error> {
-    let mut args = redeem_args(request, now);
-    let family_args = args.split_off(5);
-    if tx.fetch_optional::<(Vec<u8>,)>(&REDEEM, args.clone()).await?.is_none() {
+    let args = redeem_args(request, now);
+    let family_args = args.iter().take(9).cloned().collect();
+    if tx.fetch_optional::<(Vec<u8>,)>(&REDEEM, args).await?.is_none() {
         return Ok(None);
     }
-    args.extend(family_args);
-    tx.execute(&INSERT_FAMILY, args).await?;
+    tx.execute(&INSERT_FAMILY, family_args).await?;
     let row = tx.fetch_optional::<RedeemedRow>(&READ_REDEEMED, args![&request.code]).await?;
     tx.commit().await.map(|()| row)
 }
 
-/// `$1`–`$5` are the conditions of the code, `$6`–`$12` the family.
+/// `$1`–`$9` make the family, `$10`–`$12` are the conditions of the code.
 fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
     let family = &request.family;
     args![
         &request.code,
         now,
-        &request.client,
-        request.redirect_uri.clone(),
-        request.code_challenge.clone(),
         family.id.as_bytes().to_vec(),
         family.class.as_str(),
         family.counters.rotated_at,
@@ -259,6 +255,9 @@ fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
         family.idle,
         request.origin.address.clone(),
         request.origin.user_agent.clone(),
+        &request.client,
+        request.redirect_uri.clone(),
+        request.code_challenge.clone(),
     ]
 }
 
