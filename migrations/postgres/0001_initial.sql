@@ -75,7 +75,6 @@ CREATE TABLE authorization_code (
     session_id      UUID    NOT NULL,
     epoch           BIGINT  NOT NULL,
     redirect_uri    TEXT    NOT NULL,
-    redirect_uri_required BOOLEAN NOT NULL,
     code_challenge  TEXT,
     nonce           TEXT,
     scope           TEXT    NOT NULL,

@@ -17,10 +17,8 @@ pub struct Grant {
     pub session: SessionId,
     /// The user's epoch at that moment.
     pub epoch: i64,
-    /// The redirect URI of the request (RFC 6749 §4.1.3).
+    /// The redirect URI of the request; the token request has to repeat it (RFC 6749 §4.1.3).
     pub redirect_uri: String,
-    /// Whether the token request has to repeat it: it does where the authorization request named it.
-    pub redirect_uri_required: bool,
     /// `code_challenge` (RFC 7636), S256.
     pub code_challenge: Option<String>,
     /// `nonce` (OpenID Connect Core §3.1.2.1).

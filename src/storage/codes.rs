@@ -18,19 +18,18 @@ use crate::secret::{ClientId, CodeHash, FamilyHandle, InteractionHash, SessionId
 // "log out all devices" is not made.
 const INSERT: Sql = Sql::both(
     "INSERT INTO authorization_code (code_hash, family_handle, client_id, user_id, session_id, epoch, redirect_uri,
-        redirect_uri_required, code_challenge, nonce, scope, audience, offline, auth_time, auth_time_requested, amr,
-        created_at, expires_at)
-     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
+        code_challenge, nonce, scope, audience, offline, auth_time, auth_time_requested, amr, created_at, expires_at)
+     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
      FROM users u JOIN login_session s ON s.user_id = u.id
      WHERE u.id = $4 AND s.id = $5 AND u.disabled_at IS NULL AND s.ended_at IS NULL AND s.epoch = u.epoch
-        AND u.epoch = $18",
+        AND u.epoch = $17",
 );
 macro_rules! redeem {
     ($returning:literal) => {
         concat!(
             "UPDATE authorization_code SET redeemed_at = $2
              WHERE code_hash = $1 AND redeemed_at IS NULL AND expires_at > $2 AND client_id = $10
-                AND (redirect_uri = $11 OR (CAST($11 AS TEXT) IS NULL AND NOT redirect_uri_required))
+                AND redirect_uri = $11
                 AND ((code_challenge IS NULL AND CAST($12 AS TEXT) IS NULL) OR code_challenge = $12)
                 AND EXISTS (SELECT 1 FROM users u WHERE u.id = authorization_code.user_id
                     AND u.epoch = authorization_code.epoch AND u.disabled_at IS NULL)
@@ -83,7 +82,7 @@ const READ_REDEEMED: Sql = Sql::both(
 const REPLAYED: Sql = Sql::both(
     "SELECT family_handle, user_id FROM authorization_code
      WHERE code_hash = $1 AND redeemed_at IS NOT NULL AND client_id = $2
-        AND (redirect_uri = $3 OR (CAST($3 AS TEXT) IS NULL AND NOT redirect_uri_required))
+        AND redirect_uri = $3
         AND ((code_challenge IS NULL AND CAST($4 AS TEXT) IS NULL) OR code_challenge = $4)",
 );
 
@@ -119,7 +118,7 @@ pub struct RedeemRequest {
     /// The authenticated client.
     pub client: ClientId,
     /// `redirect_uri` of the token request.
-    pub redirect_uri: Option<String>,
+    pub redirect_uri: String,
     /// The S256 challenge of the presented verifier.
     pub code_challenge: Option<String>,
     /// The family to begin.
@@ -210,7 +209,7 @@ impl Store {
         let args = args![
             &request.code,
             &request.client,
-            request.redirect_uri.clone(),
+            &request.redirect_uri,
             request.code_challenge.clone()
         ];
         let Some((family, user)) = self.db.fetch_optional::<(Uuid, Uuid)>(&REPLAYED, args).await? else {
@@ -256,7 +255,7 @@ fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
         request.origin.address.clone(),
         request.origin.user_agent.clone(),
         &request.client,
-        request.redirect_uri.clone(),
+        &request.redirect_uri,
         request.code_challenge.clone(),
     ]
 }
@@ -269,7 +268,6 @@ fn insert_args(code: &CodeHash, grant: &Grant, now: Timestamp) -> Vec<Arg> {
         grant.user,
         grant.session,
         &grant.redirect_uri,
-        grant.redirect_uri_required,
         grant.code_challenge.clone(),
         grant.nonce.clone(),
         grant.scope.to_string(),

@@ -11,7 +11,7 @@ use crate::clock::{Timestamp, millis_of};
 use crate::digest::Digest32;
 
 const RESERVE: Sql = Sql::both(
-    "INSERT INTO throttle (bucket, allowed_at) VALUES ($1, $2 + $3)
+    "INSERT INTO throttle (bucket, allowed_at) VALUES ($1, CAST($2 AS BIGINT) + CAST($3 AS BIGINT))
      ON CONFLICT (bucket) DO UPDATE SET allowed_at =
         CASE WHEN throttle.allowed_at > $2 THEN throttle.allowed_at + $3 ELSE $2 + $3 END
      WHERE throttle.allowed_at + $3 <= $2 + $4",
