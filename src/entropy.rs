@@ -25,7 +25,7 @@ impl std::fmt::Display for EntropyError {
 
 impl std::error::Error for EntropyError {}
 
-impl dyn Entropy {
+impl dyn Entropy + '_ {
     /// `N` random bytes.
     pub fn bytes<const N: usize>(&self) -> Result<[u8; N], EntropyError> {
         let mut out = [0u8; N];

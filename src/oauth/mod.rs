@@ -24,3 +24,6 @@ pub mod text;
 pub mod uri;
 
 pub use words::UnknownWord;
+//! The vocabulary of the specifications: pure values, no I/O.
+
+pub mod algorithm;
