@@ -296,7 +296,7 @@ mod tests {
         let renamed = SigningKeyRecord { sealed, ..good.clone() };
         assert!(matches!(Keyring::load(&[renamed], &master, at(1)), Err(Error::StoredKey { .. })));
         let stranger = MasterKey::generate(&entropy).unwrap();
-        let error = Keyring::load(&[good.clone()], &stranger, at(1)).unwrap_err().to_string();
+        let error = Keyring::load(std::slice::from_ref(&good), &stranger, at(1)).unwrap_err().to_string();
         assert!(error.contains(good.kid.as_str()) && error.contains("master key"), "{error}");
     }
 
