@@ -8,5 +8,6 @@ pub mod entropy;
 pub mod jose;
 pub mod model;
 pub mod oauth;
+pub mod password;
 pub mod secret;
 pub mod storage;

@@ -6,6 +6,7 @@ pub mod family;
 pub mod grant;
 pub mod key;
 pub mod key_schedule;
+pub mod password_policy;
 pub mod refresh_token;
 pub mod rotation;
 pub mod session;
