@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod entropy;
+pub mod flow;
 pub mod jose;
 pub mod model;
 pub mod oauth;

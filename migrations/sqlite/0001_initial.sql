@@ -81,7 +81,6 @@ CREATE TABLE authorization_code (
     audience        TEXT    NOT NULL,
     offline         BOOLEAN NOT NULL,
     auth_time       INTEGER  NOT NULL,
-    auth_time_requested BOOLEAN NOT NULL,
     amr             TEXT    NOT NULL,
     created_at      INTEGER  NOT NULL,
     expires_at      INTEGER  NOT NULL,

@@ -29,8 +29,6 @@ pub struct Grant {
     pub audience: Vec<String>,
     /// When the user proved who they are.
     pub auth_time: Timestamp,
-    /// Whether the request demanded `auth_time` in the ID token (`max_age`).
-    pub auth_time_requested: bool,
     /// How (RFC 8176).
     pub amr: Vec<String>,
     /// When the code dies.

@@ -11,7 +11,3 @@ pub mod refresh_token;
 pub mod rotation;
 pub mod session;
 pub mod user;
-//! The things Signet keeps, as types.
-
-pub mod key;
-pub mod key_schedule;

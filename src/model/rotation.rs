@@ -96,7 +96,9 @@ impl ClassDefaults {
             // No advance within H of another: the page cannot see the cookie, so nothing is gained by one.
             ClientClass::Cookie => (RotationPolicy { burst: 0, ..displace }, DAY * 7, DAY * 30),
             // Its credentials protect the token better than rotation could (RFC 9700 §4.14.2).
-            ClientClass::Confidential => (RotationPolicy { rotates: false, ..displace }, DAY * 365, DAY * 365),
+            ClientClass::Confidential => {
+                (RotationPolicy { rotates: false, ..displace }, DAY * 365, DAY * 365)
+            }
             ClientClass::HighAssurance => {
                 (RotationPolicy { late: Late::Strict, ..displace }, MINUTE * 15, HOUR * 12)
             }

@@ -24,6 +24,3 @@ pub mod text;
 pub mod uri;
 
 pub use words::UnknownWord;
-//! The vocabulary of the specifications: pure values, no I/O.
-
-pub mod algorithm;

@@ -67,7 +67,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Entropy`] where the operating system gives no random bytes.
-    pub fn audit_entry(&self, event: Event, actor: impl Into<String>, now: Timestamp) -> Result<AuditEntry, Error> {
+    pub fn audit_entry(
+        &self,
+        event: Event,
+        actor: impl Into<String>,
+        now: Timestamp,
+    ) -> Result<AuditEntry, Error> {
         Ok(AuditEntry::new(AuditId(self.entropy.uuid_v7(now)?), now, event, actor))
     }
 
@@ -112,8 +117,7 @@ fn insert_args(entry: &AuditEntry) -> Vec<super::Arg> {
 }
 
 fn entry_of(row: AuditRow) -> Result<AuditEntry, Error> {
-    let event =
-        Event::parse(&row.event).ok_or(Error::Corrupt { table: "audit_event", column: "event" })?;
+    let event = Event::parse(&row.event).ok_or(Error::Corrupt { table: "audit_event", column: "event" })?;
     Ok(AuditEntry {
         id: AuditId(row.id),
         at: time(row.at),

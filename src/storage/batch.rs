@@ -118,7 +118,8 @@ async fn run(db: Db, clock: Arc<dyn Clock>, mut receiver: mpsc::Receiver<Waiting
             Ok(rows) => batch.answer(rows),
             Err(error) if error.is_row_conflict() && batch.items.len() > ALONE => {
                 for item in std::mem::take(&mut batch.items) {
-                    let outcome = advance_all(&db, &mut held, std::slice::from_ref(&item), clock.as_ref()).await;
+                    let outcome =
+                        advance_all(&db, &mut held, std::slice::from_ref(&item), clock.as_ref()).await;
                     batch.answer_one(item.id, outcome);
                 }
             }

@@ -27,8 +27,9 @@ const PAGE: Sql = Sql::both(concat!(
     " FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
 ));
 const UPDATE: Sql = Sql::both("UPDATE clients SET metadata = $2, updated_at = $3 WHERE client_id = $1");
-const DISABLE: Sql =
-    Sql::both("UPDATE clients SET disabled_at = $2, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NULL");
+const DISABLE: Sql = Sql::both(
+    "UPDATE clients SET disabled_at = $2, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NULL",
+);
 const ENABLE: Sql = Sql::both(
     "UPDATE clients SET disabled_at = NULL, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NOT NULL",
 );
@@ -40,7 +41,8 @@ const ROTATE_SECRET: Sql = Sql::both(
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
 const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
 const DELETE_CONSENTS: Sql = Sql::both("DELETE FROM consent WHERE client_id = $1");
-const RAISE_VERSION: Sql = Sql::both("UPDATE installation SET client_version = client_version + 1 WHERE id = 1");
+const RAISE_VERSION: Sql =
+    Sql::both("UPDATE installation SET client_version = client_version + 1 WHERE id = 1");
 const VERSION: Sql = Sql::both("SELECT client_version FROM installation WHERE id = 1");
 
 /// Every statement of this file.
@@ -159,10 +161,14 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut tx = self.db.begin().await?;
         let changed = match change {
-            ClientChange::Metadata(metadata) => tx.execute(&UPDATE, args![id, to_json(metadata), now]).await?,
+            ClientChange::Metadata(metadata) => {
+                tx.execute(&UPDATE, args![id, to_json(metadata), now]).await?
+            }
             ClientChange::Disable => tx.execute(&DISABLE, args![id, now]).await?,
             ClientChange::Enable => tx.execute(&ENABLE, args![id, now]).await?,
-            ClientChange::Secret(hash, until) => tx.execute(&ROTATE_SECRET, args![id, hash, *until, now]).await?,
+            ClientChange::Secret(hash, until) => {
+                tx.execute(&ROTATE_SECRET, args![id, hash, *until, now]).await?
+            }
             ClientChange::Delete => {
                 tx.execute(&DELETE_FAMILIES, args![id]).await?;
                 tx.execute(&DELETE_CONSENTS, args![id]).await?;

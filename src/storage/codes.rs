@@ -18,11 +18,11 @@ use crate::secret::{ClientId, CodeHash, FamilyHandle, InteractionHash, SessionId
 // "log out all devices" is not made.
 const INSERT: Sql = Sql::both(
     "INSERT INTO authorization_code (code_hash, family_handle, client_id, user_id, session_id, epoch, redirect_uri,
-        code_challenge, nonce, scope, audience, offline, auth_time, auth_time_requested, amr, created_at, expires_at)
-     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
+        code_challenge, nonce, scope, audience, offline, auth_time, amr, created_at, expires_at)
+     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
      FROM users u JOIN login_session s ON s.user_id = u.id
      WHERE u.id = $4 AND s.id = $5 AND u.disabled_at IS NULL AND s.ended_at IS NULL AND s.epoch = u.epoch
-        AND u.epoch = $17",
+        AND u.epoch = $16",
 );
 macro_rules! redeem {
     ($returning:literal) => {
@@ -64,16 +64,17 @@ const REDEEM: Sql = Sql::per(
         "), family AS (",
         insert_family!("a"),
         ") SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
-            a.auth_time_requested, a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
+            a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
             u.updated_at AS user_updated_at
          FROM a JOIN users u ON u.id = a.user_id"
     ),
     redeem!("code_hash"),
 );
-const INSERT_FAMILY: Sql = Sql::both(concat!(insert_family!("authorization_code a WHERE a.code_hash = $1"), ""));
+const INSERT_FAMILY: Sql =
+    Sql::both(concat!(insert_family!("authorization_code a WHERE a.code_hash = $1"), ""));
 const READ_REDEEMED: Sql = Sql::both(
     "SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
-        a.auth_time_requested, a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
+        a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
         u.updated_at AS user_updated_at
      FROM authorization_code a JOIN users u ON u.id = a.user_id WHERE a.code_hash = $1",
 );
@@ -99,7 +100,6 @@ struct RedeemedRow {
     audience: String,
     offline: bool,
     auth_time: i64,
-    auth_time_requested: bool,
     amr: String,
     epoch: i64,
     username: String,
@@ -144,8 +144,6 @@ pub struct Redeemed {
     pub offline: bool,
     /// When the user proved who they are.
     pub auth_time: Timestamp,
-    /// Whether the ID token has to say so.
-    pub auth_time_requested: bool,
     /// Authentication methods.
     pub amr: Vec<String>,
     /// The user as of now.
@@ -205,13 +203,13 @@ impl Store {
         }
     }
 
-    async fn replayed_or_refused(&self, request: &RedeemRequest, now: Timestamp) -> Result<Redemption, Error> {
-        let args = args![
-            &request.code,
-            &request.client,
-            &request.redirect_uri,
-            request.code_challenge.clone()
-        ];
+    async fn replayed_or_refused(
+        &self,
+        request: &RedeemRequest,
+        now: Timestamp,
+    ) -> Result<Redemption, Error> {
+        let args =
+            args![&request.code, &request.client, &request.redirect_uri, request.code_challenge.clone()];
         let Some((family, user)) = self.db.fetch_optional::<(Uuid, Uuid)>(&REPLAYED, args).await? else {
             return Ok(Redemption::Refused);
         };
@@ -274,7 +272,6 @@ fn insert_args(code: &CodeHash, grant: &Grant, now: Timestamp) -> Vec<Arg> {
         audience_column(&grant.audience),
         grant.scope.contains(crate::oauth::scope::OFFLINE_ACCESS),
         grant.auth_time,
-        grant.auth_time_requested,
         to_json(&grant.amr),
         now,
         grant.expires_at,
@@ -292,7 +289,6 @@ fn redeemed_of(row: RedeemedRow) -> Result<Redeemed, Error> {
         audience: json(&row.audience, TABLE, "audience")?,
         offline: row.offline,
         auth_time: time(row.auth_time),
-        auth_time_requested: row.auth_time_requested,
         amr: json(&row.amr, TABLE, "amr")?,
         subject: Subject {
             id: UserId(row.user_id),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
@@ -104,7 +106,10 @@ macro_rules! args {
 pub(super) use args;
 
 /// A row that both databases can produce.
-pub(super) trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+pub(super) trait Row:
+    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{
+}
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
 /// How to reach a database and how long to wait for it.
@@ -188,7 +193,9 @@ impl Db {
     pub(super) async fn write(&self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {
         match self {
             Self::Postgres(pool) => execute(Conn::Postgres(&mut *pool.acquire().await?), sql, args).await,
-            Self::Sqlite { write, .. } => execute(Conn::Sqlite(&mut *write.acquire().await?), sql, args).await,
+            Self::Sqlite { write, .. } => {
+                execute(Conn::Sqlite(&mut *write.acquire().await?), sql, args).await
+            }
         }
     }
 
@@ -262,7 +269,11 @@ impl Tx {
         }
     }
 
-    pub(super) async fn fetch_optional<T: Row>(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<Option<T>, Error> {
+    pub(super) async fn fetch_optional<T: Row>(
+        &mut self,
+        sql: &Sql,
+        args: Vec<Arg>,
+    ) -> Result<Option<T>, Error> {
         Ok(fetch(self.conn(), sql, args).await?.into_iter().next())
     }
 
@@ -371,8 +382,10 @@ fn open_postgres(options: &Options) -> Result<Db, Error> {
 }
 
 async fn open_sqlite(options: &Options) -> Result<Db, Error> {
-    let connect: SqliteConnectOptions =
-        options.url.parse().map_err(|_| Error::Unusable("database.url is not a valid sqlite:// path".to_owned()))?;
+    let connect: SqliteConnectOptions = options
+        .url
+        .parse()
+        .map_err(|_| Error::Unusable("database.url is not a valid sqlite:// path".to_owned()))?;
     let base = connect
         .create_if_missing(true)
         // Readers never wait for the writer.

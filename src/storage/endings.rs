@@ -223,7 +223,12 @@ impl Store {
 }
 
 /// Ends `target` within a transaction.
-pub(super) async fn end(tx: &mut Tx, target: Target, cause: EndCause, now: Timestamp) -> Result<Ended, Error> {
+pub(super) async fn end(
+    tx: &mut Tx,
+    target: Target,
+    cause: EndCause,
+    now: Timestamp,
+) -> Result<Ended, Error> {
     match target {
         Target::User(user) => {
             tx.execute(&RAISE_EPOCH, args![user, now]).await?;

@@ -49,7 +49,9 @@ impl std::fmt::Display for Error {
         match self {
             Self::Busy(error) => write!(f, "the database is busy or unreachable: {error}"),
             Self::Conflict(constraint) => write!(f, "the constraint {constraint} refused the write"),
-            Self::Corrupt { table, column } => write!(f, "the column {table}.{column} holds an unreadable value"),
+            Self::Corrupt { table, column } => {
+                write!(f, "the column {table}.{column} holds an unreadable value")
+            }
             Self::Driver(error) => write!(f, "database error: {error}"),
             Self::Overloaded => f.write_str("too many requests wait for the database"),
             Self::Entropy(error) => write!(f, "{error}"),
@@ -88,7 +90,9 @@ impl From<sqlx::Error> for Error {
                     .find(|(name, column)| *name == constraint || message.contains(column))
                     .map_or_else(|| Self::Conflict("unique"), |(name, _)| Self::Conflict(name))
             }
-            sqlx::Error::Database(database) if is_transient_code(database.code().as_deref()) => Self::Busy(Arc::new(error)),
+            sqlx::Error::Database(database) if is_transient_code(database.code().as_deref()) => {
+                Self::Busy(Arc::new(error))
+            }
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
@@ -118,7 +122,9 @@ mod tests {
 
     #[test]
     fn transient_codes_of_both_databases() {
-        for code in ["08006", "40001", "40P01", "57P01", "57014", "53300", "25006", "5", "517", "6", "266", "13"] {
+        for code in
+            ["08006", "40001", "40P01", "57P01", "57014", "53300", "25006", "5", "517", "6", "266", "13"]
+        {
             assert!(is_transient_code(Some(code)), "{code}");
         }
         for code in ["23505", "42601", "1", "19", "2067"] {

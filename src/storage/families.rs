@@ -245,6 +245,18 @@ impl Store {
         Ok(Rotation::Decided(Box::new(rotated)))
     }
 
+    /// What [`Self::rotate`] would decide now, without doing it.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn inspect(&self, request: &RotateRequest) -> Result<Rotation, Error> {
+        let Some(row) = self.db.fetch_optional::<StandingRow>(&BY_ID, id_args(request)).await? else {
+            return Ok(Rotation::Unknown);
+        };
+        let (_, rotated) = decide(row, request, self.clock.now())?;
+        Ok(Rotation::Decided(Box::new(rotated)))
+    }
+
     /// The locked way: decides again under the locks and writes the effect.
     async fn rotate_locked(&self, request: &RotateRequest, user: UserId) -> Result<Rotation, Error> {
         let mut tx = self.db.begin().await?;
@@ -335,8 +347,7 @@ fn decide(row: StandingRow, request: &RotateRequest, now: Timestamp) -> Result<(
         binding_matches: false,
     };
     let mut rotated = rotated_of(row.family, Verdict::Coalesce)?;
-    standing.binding_matches =
-        rotated.family.binding.is_none() || rotated.family.binding == request.binding;
+    standing.binding_matches = rotated.family.binding.is_none() || rotated.family.binding == request.binding;
     rotated.verdict = verdict(&rotated.family, &standing, request.generation, now, &request.policy);
     Ok((rotated.verdict, rotated))
 }
@@ -347,8 +358,7 @@ async fn store_counters(
     decision: Verdict,
     after: &Counters,
 ) -> Result<(), Error> {
-    let mut args =
-        args![id.as_bytes().to_vec(), after.base, after.cur, after.burst, after.rotated_at];
+    let mut args = args![id.as_bytes().to_vec(), after.base, after.cur, after.burst, after.rotated_at];
     if decision == Verdict::Fork {
         // Access tokens of the displaced generations are void from here on.
         args.push(Arg::from(after.cur));

@@ -16,7 +16,8 @@ const BY_HANDLE: Sql = Sql::both(
     "SELECT browser_hash, client_id, request, session_id, expires_at FROM interaction
      WHERE handle_hash = $1 AND expires_at > $2",
 );
-pub(super) const CONSUME: Sql = Sql::both("DELETE FROM interaction WHERE handle_hash = $1 AND expires_at > $2");
+pub(super) const CONSUME: Sql =
+    Sql::both("DELETE FROM interaction WHERE handle_hash = $1 AND expires_at > $2");
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[INSERT, BY_HANDLE, CONSUME];
@@ -71,7 +72,11 @@ impl Store {
     ///
     /// # Errors
     /// A storage fault.
-    pub async fn interaction(&self, handle: &InteractionHash, now: Timestamp) -> Result<Option<Interaction>, Error> {
+    pub async fn interaction(
+        &self,
+        handle: &InteractionHash,
+        now: Timestamp,
+    ) -> Result<Option<Interaction>, Error> {
         let row = self.db.fetch_optional::<InteractionRow>(&BY_HANDLE, args![handle, now]).await?;
         row.map(|row| {
             Ok(Interaction {

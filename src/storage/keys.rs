@@ -69,7 +69,8 @@ impl Store {
             let algorithm = row.algorithm.parse();
             Ok(SigningKeyRecord {
                 kid: KeyId(row.kid),
-                algorithm: algorithm.map_err(|_| Error::Corrupt { table: "signing_key", column: "algorithm" })?,
+                algorithm: algorithm
+                    .map_err(|_| Error::Corrupt { table: "signing_key", column: "algorithm" })?,
                 sealed: row.sealed,
                 public_jwk: row.public_jwk,
                 created_at: time(row.created_at),

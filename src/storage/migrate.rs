@@ -97,13 +97,10 @@ fn newer_schema(version: i64) -> Error {
 fn lock_file(database: &std::path::Path) -> Result<std::fs::File, Error> {
     let mut path = database.as_os_str().to_owned();
     path.push(".migrate.lock");
-    let unusable = |error: std::io::Error| Error::Unusable(format!("the migration lock file cannot be used: {error}"));
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(unusable)?;
+    let unusable =
+        |error: std::io::Error| Error::Unusable(format!("the migration lock file cannot be used: {error}"));
+    let file =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
     file.lock().map_err(unusable)?;
     Ok(file)
 }

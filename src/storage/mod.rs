@@ -69,7 +69,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unusable`] where the address cannot be parsed or a SQLite file cannot be opened.
-    pub async fn open(options: &Options, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, Error> {
+    pub async fn open(
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Error> {
         let db = db::Db::open(options).await?;
         let rotations = batch::Batcher::start(db.clone(), Arc::clone(&clock));
         Ok(Self { db, rotations, clock, entropy })

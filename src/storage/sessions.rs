@@ -59,8 +59,9 @@ const REMEMBER_DEVICE: Sql = Sql::both(
     "INSERT INTO known_device (cookie_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
      ON CONFLICT (cookie_hash, user_id) DO UPDATE SET expires_at = excluded.expires_at",
 );
-const IS_KNOWN_DEVICE: Sql =
-    Sql::both("SELECT created_at FROM known_device WHERE cookie_hash = $1 AND user_id = $2 AND expires_at > $3");
+const IS_KNOWN_DEVICE: Sql = Sql::both(
+    "SELECT created_at FROM known_device WHERE cookie_hash = $1 AND user_id = $2 AND expires_at > $3",
+);
 const ATTACH_INTERACTION: Sql =
     Sql::both("UPDATE interaction SET session_id = $2 WHERE handle_hash = $1 AND expires_at > $3");
 
@@ -218,7 +219,12 @@ impl Store {
     ///
     /// # Errors
     /// A storage fault.
-    pub async fn is_known_device(&self, device: &DeviceHash, user: UserId, now: Timestamp) -> Result<bool, Error> {
+    pub async fn is_known_device(
+        &self,
+        device: &DeviceHash,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let row = self.db.fetch_optional::<(i64,)>(&IS_KNOWN_DEVICE, args![device, user, now]).await?;
         Ok(row.is_some())
     }

@@ -14,12 +14,30 @@ macro_rules! sweep {
     ($table:literal, $key:literal, $condition:literal) => {
         Sql::per(
             concat!(
-                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table, " WHERE ",
-                $condition, " LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN (SELECT ",
+                $key,
+                " FROM ",
+                $table,
+                " WHERE ",
+                $condition,
+                " LIMIT $2 FOR UPDATE SKIP LOCKED)"
             ),
             concat!(
-                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table, " WHERE ",
-                $condition, " LIMIT $2)"
+                "DELETE FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN (SELECT ",
+                $key,
+                " FROM ",
+                $table,
+                " WHERE ",
+                $condition,
+                " LIMIT $2)"
             ),
         )
     };

@@ -24,16 +24,19 @@ const INSERT: Sql = Sql::both(
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, NULL, $8, $8)",
 );
 const BY_ID: Sql = Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1"));
-const BY_USERNAME: Sql = Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE username_key = $1"));
+const BY_USERNAME: Sql =
+    Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE username_key = $1"));
 const BY_EMAIL: Sql = Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE email_key = $1"));
-const PAGE: Sql = Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2"));
+const PAGE: Sql =
+    Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2"));
 const REHASH: Sql = Sql::both("UPDATE users SET password_phc = $3 WHERE id = $1 AND password_phc = $2");
 const UPDATE: Sql = Sql::both(
     "UPDATE users SET email = $2, email_key = $3, email_verified = $4, roles = $5, claims = $6, updated_at = $7
      WHERE id = $1",
 );
-const ENABLE: Sql =
-    Sql::both("UPDATE users SET disabled_at = NULL, updated_at = $2 WHERE id = $1 AND disabled_at IS NOT NULL");
+const ENABLE: Sql = Sql::both(
+    "UPDATE users SET disabled_at = NULL, updated_at = $2 WHERE id = $1 AND disabled_at IS NOT NULL",
+);
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[INSERT, BY_ID, BY_USERNAME, BY_EMAIL, PAGE, REHASH, UPDATE, ENABLE];
@@ -126,7 +129,11 @@ impl Store {
     /// A storage fault.
     pub async fn user_by_login(&self, typed: &str) -> Result<Option<User>, Error> {
         let statement = if typed.contains('@') { &BY_EMAIL } else { &BY_USERNAME };
-        self.db.fetch_optional::<UserRow>(statement, args![login_key(typed)]).await?.map(User::try_from).transpose()
+        self.db
+            .fetch_optional::<UserRow>(statement, args![login_key(typed)])
+            .await?
+            .map(User::try_from)
+            .transpose()
     }
 
     /// Up to `limit` users whose id is above `after`, in id order (which is the order of creation).

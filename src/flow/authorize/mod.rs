@@ -1,0 +1,325 @@
+//! `/authorize` (RFC 6749 §4.1, OpenID Connect Core §3.1.2): from a request to a code, with a person in between
+//! where one is needed.
+
+pub mod problem;
+pub mod request;
+
+use problem::{PageProblem, Refusal};
+use request::AuthorizationRequest;
+
+use super::Provider;
+use super::browser::{Browser, SetCookie};
+use super::rejection::Rejection;
+use crate::clock::Timestamp;
+use crate::model::client::Client;
+use crate::model::grant::Grant;
+use crate::model::session::LoginSession;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+use crate::oauth::prompt::Prompt;
+use crate::oauth::scope::Scope;
+use crate::secret::{
+    AuthorizationCode, BrowserCookie, BrowserHash, CodeHash, FamilyHandle, InteractionHandle,
+    InteractionHash, SessionHash,
+};
+use crate::storage::Interaction;
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Step {
+    /// Back to the client.
+    Return(String),
+    /// The user has to sign in.
+    Login(InteractionHandle),
+    /// The user has to consent.
+    Consent(InteractionHandle),
+}
+
+/// The next step, and a cookie to set with it.
+#[derive(Debug)]
+pub struct Answer {
+    /// What comes next.
+    pub step: Step,
+    /// A browser that had no binding gets one.
+    pub cookie: Option<SetCookie>,
+}
+
+/// An interaction under way, proven to be this browser's.
+#[derive(Debug)]
+pub struct OpenInteraction {
+    /// Its handle.
+    pub handle: InteractionHandle,
+    /// The request it is about.
+    pub request: AuthorizationRequest,
+    /// The client that began it.
+    pub client: std::sync::Arc<Client>,
+    stored: Interaction,
+}
+
+impl OpenInteraction {
+    /// What storage knows the handle by.
+    pub fn hash(&self) -> InteractionHash {
+        InteractionHash::from(&self.handle)
+    }
+}
+
+/// Who has to do what before a code can be issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Login,
+    Consent,
+    Nothing,
+}
+
+/// Answers an authorization request.
+///
+/// # Errors
+/// A page or a redirect.
+pub async fn begin(
+    op: &Provider,
+    params: &Params,
+    browser: &Browser,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
+    let (request, client) = request::check(op, params, now).await?;
+    let session = session(op, browser, now).await?;
+    let need = need(op, &client, &request, session.as_ref(), false).await?;
+    if request.prompts(Prompt::None) && need != Need::Nothing {
+        // prompt=none never shows a page (S-014).
+        let rejection = match need {
+            Need::Login => Rejection::new(
+                ErrorCode::LoginRequired,
+                "The user has to sign in; send the request without prompt=none.",
+            ),
+            _ => Rejection::new(
+                ErrorCode::ConsentRequired,
+                "The user has to consent; send the request without prompt=none.",
+            ),
+        };
+        return Err(Refusal::redirect(op, &request.return_path(), rejection));
+    }
+    match (need, session) {
+        (Need::Nothing, Some(session)) => {
+            let location = issue_code(op, &request, &session, None, now).await?;
+            Ok(Answer { step: Step::Return(location), cookie: None })
+        }
+        (need, _) => wait_for_person(op, &request, browser, need, now).await,
+    }
+}
+
+/// The interaction of a handle, if it is this browser's (S-017).
+///
+/// # Errors
+/// [`PageProblem::Interaction`], or a fault.
+pub async fn open(
+    op: &Provider,
+    handle: &str,
+    browser: &Browser,
+    now: Timestamp,
+) -> Result<OpenInteraction, Refusal> {
+    let gone = || Refusal::page(PageProblem::Interaction);
+    let handle = InteractionHandle::new(handle);
+    let stored = op.store.interaction(&InteractionHash::from(&handle), now).await?.ok_or_else(gone)?;
+    let binding = browser.binding.as_ref().ok_or_else(gone)?;
+    if !stored.browser.matches(binding) {
+        return Err(gone());
+    }
+    let request: AuthorizationRequest =
+        serde_json::from_str(&stored.request).map_err(|error| Rejection::fault(&error))?;
+    let client = op.clients.get(&op.store, &request.client, now).await?;
+    let client = client.filter(|client| client.is_active()).ok_or_else(gone)?;
+    Ok(OpenInteraction { handle, request, client, stored })
+}
+
+/// Goes on with an interaction after the user has done something.
+///
+/// # Errors
+/// A page or a redirect.
+pub async fn resume(
+    op: &Provider,
+    interaction: OpenInteraction,
+    session: Option<LoginSession>,
+    now: Timestamp,
+) -> Result<Step, Refusal> {
+    let fresh = session.as_ref().is_some_and(|session| interaction.stored.session == Some(session.id));
+    match (need(op, &interaction.client, &interaction.request, session.as_ref(), fresh).await?, session) {
+        (Need::Nothing, Some(session)) => finish(op, &interaction, &session, now).await.map(Step::Return),
+        (Need::Consent, Some(_)) => Ok(Step::Consent(interaction.handle)),
+        _ => Ok(Step::Login(interaction.handle)),
+    }
+}
+
+/// Whether an interaction is ready for the user's consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConsentState {
+    /// It is.
+    Wanted,
+    /// The request demands a sign-in that has not happened.
+    SignInFirst,
+}
+
+/// Whether this session may consent to this interaction now.
+pub(super) fn consent_state(
+    op: &Provider,
+    interaction: &OpenInteraction,
+    session: &LoginSession,
+) -> ConsentState {
+    let fresh = interaction.stored.session == Some(session.id);
+    if sign_in_needed(op, &interaction.request, session, fresh) {
+        ConsentState::SignInFirst
+    } else {
+        ConsentState::Wanted
+    }
+}
+
+/// Issues the code of an interaction, consuming it.
+///
+/// # Errors
+/// [`PageProblem::Interaction`] where it has been answered before.
+pub(super) async fn finish(
+    op: &Provider,
+    interaction: &OpenInteraction,
+    session: &LoginSession,
+    now: Timestamp,
+) -> Result<String, Refusal> {
+    issue_code(op, &interaction.request, session, Some(&interaction.hash()), now).await
+}
+
+/// Ends an interaction with a no.
+///
+/// # Errors
+/// [`PageProblem::Interaction`] where it has been answered before.
+pub async fn deny(op: &Provider, interaction: &OpenInteraction, now: Timestamp) -> Result<Step, Refusal> {
+    if !op.store.consume_interaction(&interaction.hash(), now).await? {
+        return Err(Refusal::page(PageProblem::Interaction));
+    }
+    let denied = Rejection::new(ErrorCode::AccessDenied, "The user has not allowed the access.");
+    Ok(Step::Return(interaction.request.return_path().error(op, &denied)))
+}
+
+/// The login session of a browser, if it is live.
+///
+/// # Errors
+/// A fault.
+pub async fn session(
+    op: &Provider,
+    browser: &Browser,
+    now: Timestamp,
+) -> Result<Option<LoginSession>, Rejection> {
+    let Some(cookie) = &browser.session else { return Ok(None) };
+    let found = op.store.session_by_cookie(&SessionHash::from(cookie), now).await?;
+    let Some((session, _)) = found else { return Ok(None) };
+    op.store.touch_session(&session, now).await?;
+    Ok(Some(session))
+}
+
+/// The scope that the user has not yet agreed to.
+///
+/// # Errors
+/// A fault.
+pub(super) async fn needs_consent(
+    op: &Provider,
+    client: &Client,
+    request: &AuthorizationRequest,
+    session: &LoginSession,
+) -> Result<bool, Rejection> {
+    if request.prompts(Prompt::Consent) {
+        return Ok(true);
+    }
+    if client.metadata.first_party {
+        return Ok(false);
+    }
+    let granted: Scope = op.store.consent(session.user, &client.id).await?;
+    Ok(!request.scope.is_subset_of(&granted))
+}
+
+/// `fresh`: the user has signed in within this very interaction, which is what `prompt=login` and `max_age` ask for.
+fn sign_in_needed(
+    op: &Provider,
+    request: &AuthorizationRequest,
+    session: &LoginSession,
+    fresh: bool,
+) -> bool {
+    let again = request.prompts(Prompt::Login) || request.prompts(Prompt::SelectAccount);
+    let stale = request.is_too_old(session.auth_time, op.clock.now());
+    let other_user = request.hinted_user.is_some_and(|user| user != session.user);
+    (!fresh && (again || stale)) || other_user
+}
+
+async fn need(
+    op: &Provider,
+    client: &Client,
+    request: &AuthorizationRequest,
+    session: Option<&LoginSession>,
+    fresh: bool,
+) -> Result<Need, Rejection> {
+    let Some(session) = session else { return Ok(Need::Login) };
+    if sign_in_needed(op, request, session, fresh) {
+        return Ok(Need::Login);
+    }
+    let consent = needs_consent(op, client, request, session).await?;
+    Ok(if consent { Need::Consent } else { Need::Nothing })
+}
+
+async fn wait_for_person(
+    op: &Provider,
+    request: &AuthorizationRequest,
+    browser: &Browser,
+    need: Need,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
+    let (binding, cookie) = match &browser.binding {
+        Some(binding) => (binding.clone(), None),
+        None => {
+            let fresh = BrowserCookie::new(op.entropy.secret("")?);
+            (fresh.clone(), Some(SetCookie::Binding(fresh)))
+        }
+    };
+    let handle = InteractionHandle::new(op.entropy.secret("")?);
+    let interaction = Interaction {
+        browser: BrowserHash::from(&binding),
+        client: request.client.clone(),
+        request: serde_json::to_string(request).map_err(|error| Rejection::fault(&error))?,
+        session: None,
+        expires_at: now.plus(op.policy.sessions.interaction),
+    };
+    op.store.create_interaction(&InteractionHash::from(&handle), &interaction, now).await?;
+    let step = if need == Need::Consent { Step::Consent(handle) } else { Step::Login(handle) };
+    Ok(Answer { step, cookie })
+}
+
+async fn issue_code(
+    op: &Provider,
+    request: &AuthorizationRequest,
+    session: &LoginSession,
+    interaction: Option<&InteractionHash>,
+    now: Timestamp,
+) -> Result<String, Refusal> {
+    let code = AuthorizationCode::new(op.entropy.secret("sac_")?);
+    let path = request.return_path();
+    let grant = Grant {
+        handle: FamilyHandle(op.entropy.uuid_v7(now)?),
+        client: request.client.clone(),
+        user: session.user,
+        session: session.id,
+        epoch: session.epoch,
+        redirect_uri: path.redirect_uri.as_str().to_owned(),
+        code_challenge: request.code_challenge.clone(),
+        nonce: request.nonce.clone(),
+        scope: request.scope.clone(),
+        audience: request.audience.clone(),
+        auth_time: session.auth_time,
+        amr: session.amr.clone(),
+        expires_at: now.plus(op.policy.tokens.authorization_code),
+    };
+    if op.store.create_code(&CodeHash::from(&code), &grant, interaction, now).await? {
+        return Ok(path.location(op, &[("code", code.reveal())]));
+    }
+    if interaction.is_some() {
+        return Err(Refusal::page(PageProblem::Interaction));
+    }
+    // Everything of the user ended between reading the session and issuing the code.
+    let gone =
+        Rejection::new(ErrorCode::LoginRequired, "The session has just ended; send the request again.");
+    Err(Refusal::redirect(op, &path, gone))
+}

@@ -1,0 +1,300 @@
+//! The check matrix of `/authorize`, in order: first whom to answer, then what was asked (RFC 6749 §4.1.1,
+//! OpenID Connect Core §3.1.2.1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::problem::{PageProblem, Refusal};
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::rejection::Rejection;
+use crate::model::client::Client;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::grant_type::GrantType;
+use crate::oauth::params::Params;
+use crate::oauth::pkce::CodeChallenge;
+use crate::oauth::prompt::{Prompt, Prompts};
+use crate::oauth::redirect_uri::{self, ProvenRedirectUri};
+use crate::oauth::scope::{OFFLINE_ACCESS, Scope};
+use crate::secret::{ClientId, UserId};
+
+/// Longest `state` in bytes. It is kept and echoed whole, so it has to end somewhere.
+const LONGEST_STATE: usize = 4096;
+/// Longest `nonce` in bytes.
+const LONGEST_NONCE: usize = 512;
+/// Longest `login_hint` in characters: no account name is longer.
+const LONGEST_LOGIN_HINT: usize = 254;
+
+/// A valid authorization request. What waits for a person is kept in this form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// `client_id`.
+    pub client: ClientId,
+    /// `redirect_uri`, proven to be the client's.
+    redirect_uri: String,
+    /// `state`, echoed byte for byte.
+    pub state: Option<String>,
+    /// `scope`.
+    pub scope: Scope,
+    /// The audience of the access tokens.
+    pub audience: Vec<String>,
+    /// `nonce`.
+    pub nonce: Option<String>,
+    /// `code_challenge`.
+    pub code_challenge: Option<String>,
+    /// `prompt`.
+    prompt: String,
+    /// `max_age` in seconds.
+    pub max_age: Option<u64>,
+    /// `login_hint`.
+    pub login_hint: Option<String>,
+    /// The user that `id_token_hint` names.
+    pub hinted_user: Option<UserId>,
+}
+
+/// Whom to answer, once that is proven.
+#[derive(Clone, Debug)]
+pub struct ReturnPath {
+    /// The redirect URI.
+    pub redirect_uri: ProvenRedirectUri,
+    /// `state` as sent.
+    pub state: Option<String>,
+}
+
+impl ReturnPath {
+    /// The redirect that carries a rejection (RFC 6749 §4.1.2.1, RFC 9207 §2).
+    pub fn error(&self, op: &Provider, rejection: &Rejection) -> String {
+        self.location(op, &[("error", rejection.code.as_str()), ("error_description", rejection.description)])
+    }
+
+    /// The redirect with these parameters, `state` and `iss`.
+    pub fn location(&self, op: &Provider, params: &[(&str, &str)]) -> String {
+        let mut all = params.to_vec();
+        if let Some(state) = &self.state {
+            all.push(("state", state));
+        }
+        all.push(("iss", op.policy.issuer.as_str()));
+        self.redirect_uri.with_params(&all)
+    }
+}
+
+impl AuthorizationRequest {
+    /// Where the answer goes.
+    pub fn return_path(&self) -> ReturnPath {
+        ReturnPath {
+            redirect_uri: ProvenRedirectUri::restored(self.redirect_uri.clone()),
+            state: self.state.clone(),
+        }
+    }
+
+    /// Whether `prompt` contains this value.
+    pub fn prompts(&self, prompt: Prompt) -> bool {
+        Prompts::parse(&self.prompt).is_ok_and(|prompts| prompts.contains(prompt))
+    }
+
+    /// Whether a sign-in at `auth_time` is too old for `max_age`.
+    pub fn is_too_old(&self, auth_time: Timestamp, now: Timestamp) -> bool {
+        self.max_age.is_some_and(|age| now.since(auth_time) > Duration::from_secs(age))
+    }
+}
+
+/// Checks a request from the first parameter to the last.
+///
+/// # Errors
+/// A page until client and redirect URI are proven; from then on a redirect.
+pub async fn check(
+    op: &Provider,
+    params: &Params,
+    now: Timestamp,
+) -> Result<(AuthorizationRequest, Arc<Client>), Refusal> {
+    let client = client(op, params, now).await?;
+    let path = ReturnPath { redirect_uri: redirect_uri(&client, params)?, state: None };
+    // The state is read before everything that may go back with it.
+    let state = bounded(
+        params.get("state"),
+        LONGEST_STATE,
+        "The state is longer than 4096 bytes. Send a shorter one.",
+    );
+    let path = match state {
+        Ok(state) => ReturnPath { state, ..path },
+        Err(rejection) => return Err(Refusal::redirect(op, &path, rejection)),
+    };
+    match asked(op, &client, params, now) {
+        Ok(mut request) => {
+            request.redirect_uri = path.redirect_uri.as_str().to_owned();
+            request.state = path.state;
+            Ok((request, client))
+        }
+        Err(rejection) => Err(Refusal::redirect(op, &path, rejection)),
+    }
+}
+
+async fn client(op: &Provider, params: &Params, now: Timestamp) -> Result<Arc<Client>, Refusal> {
+    let Some(id) = params.get("client_id") else {
+        let missing = Rejection::invalid_request(
+            "The client_id is missing. Send the id the client is registered under.",
+        );
+        return Err(Refusal::page(PageProblem::Rejected(missing)));
+    };
+    let found = op.clients.get(&op.store, &ClientId::from(id), now).await;
+    let found = found.map_err(|error| Refusal::page(PageProblem::Rejected(Rejection::from(error))))?;
+    found.filter(|client| client.is_active()).ok_or_else(|| {
+        Refusal::page(PageProblem::Rejected(Rejection::new(
+            ErrorCode::InvalidClient,
+            "No active client is registered under this client_id. Check it for a typing error.",
+        )))
+    })
+}
+
+fn redirect_uri(client: &Client, params: &Params) -> Result<ProvenRedirectUri, Refusal> {
+    let registered = &client.metadata.redirect_uris;
+    let received = params.get("redirect_uri");
+    received.and_then(|received| redirect_uri::matches(registered, received)).ok_or_else(|| {
+        Refusal::page(PageProblem::RedirectUri {
+            client: client.id.clone(),
+            received: received.map(ToOwned::to_owned),
+            registered: registered.iter().map(|uri| uri.as_str().to_owned()).collect(),
+            nearest: received
+                .and_then(|received| redirect_uri::nearest(registered, received))
+                .map(ToOwned::to_owned),
+        })
+    })
+}
+
+/// Everything about the request itself, in the order of the specifications.
+fn asked(
+    op: &Provider,
+    client: &Client,
+    params: &Params,
+    now: Timestamp,
+) -> Result<AuthorizationRequest, Rejection> {
+    request_objects(params)?;
+    response_type(client, params)?;
+    let scope = scope(client, params)?;
+    let code_challenge = code_challenge(params)?;
+    let prompts = params.get("prompt").map_or(Ok(Prompts::default()), Prompts::parse);
+    let prompts = prompts.map_err(Rejection::invalid_request)?;
+    Ok(AuthorizationRequest {
+        client: client.id.clone(),
+        redirect_uri: String::new(),
+        state: None,
+        audience: audience(client, params)?,
+        scope,
+        nonce: bounded(
+            params.get("nonce"),
+            LONGEST_NONCE,
+            "The nonce is longer than 512 bytes. Send a shorter one.",
+        )?,
+        code_challenge,
+        prompt: prompts.to_string(),
+        max_age: max_age(client, params)?,
+        // A hint that cannot be an account's name is no use; it must not be an error either.
+        login_hint: params
+            .get("login_hint")
+            .filter(|hint| hint.chars().count() <= LONGEST_LOGIN_HINT)
+            .map(ToOwned::to_owned),
+        hinted_user: hinted_user(op, params, now)?,
+    })
+}
+
+/// S-018: refused rather than ignored, since a client that sends one relies on it.
+fn request_objects(params: &Params) -> Result<(), Rejection> {
+    let refuse = |code, description| Err(Rejection::new(code, description));
+    if params.get("request").is_some() {
+        return refuse(
+            ErrorCode::RequestNotSupported,
+            "Request objects are not supported. Send plain parameters.",
+        );
+    }
+    if params.get("request_uri").is_some() {
+        return refuse(
+            ErrorCode::RequestUriNotSupported,
+            "The request_uri is not supported. Send plain parameters.",
+        );
+    }
+    if params.get("registration").is_some() {
+        return refuse(ErrorCode::RegistrationNotSupported, "The registration parameter is not supported.");
+    }
+    Ok(())
+}
+
+fn response_type(client: &Client, params: &Params) -> Result<(), Rejection> {
+    match params.get("response_type") {
+        Some("code") => {}
+        Some(_) => {
+            return Err(Rejection::new(
+                ErrorCode::UnsupportedResponseType,
+                "Only the authorization code flow is supported. Send response_type=code.",
+            ));
+        }
+        None => {
+            return Err(Rejection::invalid_request("The response_type is missing. Send response_type=code."));
+        }
+    }
+    if !matches!(params.get("response_mode"), None | Some("query")) {
+        return Err(Rejection::invalid_request("This response_mode is not supported. Send query or none."));
+    }
+    if !client.metadata.allows(GrantType::AuthorizationCode) {
+        return Err(Rejection::new(
+            ErrorCode::UnauthorizedClient,
+            "This client is not registered for the authorization_code grant type.",
+        ));
+    }
+    Ok(())
+}
+
+/// Without `scope`, what the client is registered for, but not beyond the session (RFC 6749 §3.3).
+fn scope(client: &Client, params: &Params) -> Result<Scope, Rejection> {
+    let Some(text) = params.get("scope") else { return Ok(client.metadata.scope.without(OFFLINE_ACCESS)) };
+    let scope =
+        Scope::parse(text).map_err(|error| Rejection::new(ErrorCode::InvalidScope, error.description()))?;
+    if !scope.is_subset_of(&client.metadata.scope) {
+        return Err(Rejection::new(
+            ErrorCode::InvalidScope,
+            "The scope is wider than this client's registration. Ask for less, or extend the client's scope.",
+        ));
+    }
+    Ok(scope)
+}
+
+/// PKCE is required of every client (RFC 9700 §2.1.1).
+fn code_challenge(params: &Params) -> Result<Option<String>, Rejection> {
+    let Some(challenge) = params.get("code_challenge") else {
+        return Err(Rejection::invalid_request(
+            "The code_challenge is missing. This server requires PKCE with code_challenge_method=S256 (RFC 7636).",
+        ));
+    };
+    let challenge = CodeChallenge::parse(challenge, params.get("code_challenge_method"));
+    challenge.map(|challenge| Some(challenge.as_str().to_owned())).map_err(Rejection::invalid_request)
+}
+
+fn audience(client: &Client, params: &Params) -> Result<Vec<String>, Rejection> {
+    crate::flow::grant::narrowed_audience(&client.metadata.audience, params.get("resource"))
+}
+
+fn max_age(client: &Client, params: &Params) -> Result<Option<u64>, Rejection> {
+    let Some(text) = params.get("max_age") else { return Ok(client.metadata.default_max_age) };
+    let digits = text.len() <= 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = if digits { text.parse().ok() } else { None };
+    parsed.map(Some).ok_or(Rejection::invalid_request("The max_age is not a number of seconds, 0 or more."))
+}
+
+/// `id_token_hint`: an ID token of ours, expired or not (OpenID Connect Core §3.1.2.1).
+fn hinted_user(op: &Provider, params: &Params, now: Timestamp) -> Result<Option<UserId>, Rejection> {
+    let Some(hint) = params.get("id_token_hint") else { return Ok(None) };
+    let typ = [crate::flow::issue::ID_TOKEN_TYPE];
+    let mut expect = crate::jose::claims::Expect::new(&typ, op.policy.issuer.as_str(), now);
+    expect.allow_expired = true;
+    let user = op.keys.current().verify(hint, &expect).ok();
+    let user = user.and_then(|claims| claims.str("sub").and_then(|sub| sub.parse().ok()));
+    user.map(Some).ok_or(Rejection::invalid_request("The id_token_hint is not an ID token of this server."))
+}
+
+fn bounded(value: Option<&str>, longest: usize, refusal: &'static str) -> Result<Option<String>, Rejection> {
+    match value {
+        Some(value) if value.len() > longest => Err(Rejection::invalid_request(refusal)),
+        value => Ok(value.map(ToOwned::to_owned)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Access tokens presented to this server itself (RFC 6750): userinfo, the administration API, introspection.
+
+use super::Provider;
+use super::issue::ACCESS_TOKEN_TYPE;
+use super::rejection::{Outcome, Rejection};
+use crate::clock::Timestamp;
+use crate::jose::claims::{Claims, Expect};
+use crate::model::user::Subject;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::Scope;
+use crate::secret::{AccessToken, ClientId, FamilyHandle, SessionId};
+use crate::storage::TokenStanding;
+
+/// An access token that is genuine, unexpired and not revoked.
+#[derive(Debug)]
+pub struct LiveToken {
+    /// Its claims.
+    pub claims: Claims,
+    /// `scope`.
+    pub scope: Scope,
+    /// `client_id`.
+    pub client: ClientId,
+    /// The user as of now; `None` for a client's own token.
+    pub subject: Option<Subject>,
+    /// `sid` of a user's token.
+    pub session: Option<SessionId>,
+}
+
+impl LiveToken {
+    /// Checks that the token reaches as far as `scope`.
+    ///
+    /// # Errors
+    /// `insufficient_scope` (RFC 6750 §3.1).
+    pub fn require_scope(&self, scope: &str, description: &'static str) -> Outcome<()> {
+        if self.scope.contains(scope) {
+            Ok(())
+        } else {
+            Err(Rejection::new(ErrorCode::InsufficientScope, description))
+        }
+    }
+}
+
+/// The claims of a genuine, unexpired access token of this issuer, whatever became of it since.
+///
+/// # Errors
+/// `invalid_token`.
+pub fn genuine(
+    op: &Provider,
+    token: &AccessToken,
+    audience: Option<&[&str]>,
+    now: Timestamp,
+) -> Outcome<Claims> {
+    let typ = [ACCESS_TOKEN_TYPE];
+    let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now);
+    expect.audience = audience;
+    let claims = op.keys.current().verify(token.reveal(), &expect);
+    claims.map_err(|rejected| Rejection::invalid_token(rejected.reason()))
+}
+
+/// A genuine access token that nothing has ended: one database round trip.
+///
+/// # Errors
+/// `invalid_token`, or a storage fault (503, never "active").
+pub async fn live(
+    op: &Provider,
+    token: &AccessToken,
+    audience: Option<&[&str]>,
+    now: Timestamp,
+) -> Outcome<LiveToken> {
+    let claims = genuine(op, token, audience, now)?;
+    standing(op, claims)
+        .await?
+        .ok_or_else(|| Rejection::invalid_token("revoked, or what it hangs on has ended"))
+}
+
+/// Compares a genuine token with the database; `None` where it is void.
+///
+/// # Errors
+/// A storage fault.
+pub async fn standing(op: &Provider, claims: Claims) -> Outcome<Option<LiveToken>> {
+    let (Some(client), Some(jti)) = (claims.str("client_id").map(ClientId::from), claims.str("jti")) else {
+        return Ok(None);
+    };
+    let scope = Scope::parse(claims.str("scope").unwrap_or_default()).unwrap_or_default();
+    if claims.get("rv").is_none() {
+        let live = op.store.client_token_is_live(&client, jti).await?;
+        return Ok(live.then_some(LiveToken { claims, scope, client, subject: None, session: None }));
+    }
+    let Some(standing) = coordinates(&claims, &client, jti) else { return Ok(None) };
+    let Some(subject) = op.store.user_token_subject(&standing).await? else { return Ok(None) };
+    let session = claims.str("sid").and_then(|sid| sid.parse().ok());
+    Ok(Some(LiveToken { claims, scope, client, subject: Some(subject), session }))
+}
+
+/// `sub` and `rv`, by which a user's token is found in the database.
+fn coordinates(claims: &Claims, client: &ClientId, jti: &str) -> Option<TokenStanding> {
+    let rv = claims.get("rv")?.as_array()?;
+    let [epoch, family, generation] = rv.as_slice() else { return None };
+    Some(TokenStanding {
+        user: claims.str("sub")?.parse().ok()?,
+        client: client.clone(),
+        epoch: epoch.as_i64()?,
+        family: FamilyHandle(family.as_str()?.parse().ok()?),
+        generation: u32::try_from(generation.as_u64()?).ok()?,
+        jti: jti.to_owned(),
+    })
+}

@@ -1,0 +1,30 @@
+//! A browser as the edge sees it, and what a flow wants set in it.
+
+use crate::model::audit::Origin;
+use crate::secret::{BrowserCookie, DeviceCookie, SessionCookie};
+
+/// The cookies a browser sent, and where it is.
+#[derive(Clone, Debug, Default)]
+pub struct Browser {
+    /// The login session.
+    pub session: Option<SessionCookie>,
+    /// What binds interactions to this browser.
+    pub binding: Option<BrowserCookie>,
+    /// By which accounts recognise it.
+    pub device: Option<DeviceCookie>,
+    /// For the audit log.
+    pub origin: Origin,
+}
+
+/// A cookie to set.
+#[derive(Clone, Debug)]
+pub enum SetCookie {
+    /// The login session; lives as long as the browser is open, or to the given age in seconds.
+    Session(SessionCookie, Option<u64>),
+    /// The browser binding.
+    Binding(BrowserCookie),
+    /// The device, for the given seconds.
+    Device(DeviceCookie, u64),
+    /// No login session any more.
+    ClearSession,
+}

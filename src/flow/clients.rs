@@ -1,0 +1,112 @@
+//! Registered clients, from memory where that is fresh enough.
+//!
+//! Every change of any client raises one number in the database. A node asks for it at most once a second and
+//! forgets its copies when it has moved; what a statement authorises (codes, refreshes) is checked against the
+//! client's row in that statement anyway. So a disabled client is refused within a second on every node, and a
+//! request on the hot path asks the database nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use crate::clock::{Timestamp, millis_of};
+use crate::model::client::Client;
+use crate::secret::ClientId;
+use crate::storage::{Error, Store};
+
+/// How long a copy serves before the database is asked whether anything has changed.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a copy serves while the database does not answer.
+const STALE: Duration = Duration::from_secs(5);
+/// At most so many copies are kept.
+const MOST: usize = 10_000;
+
+/// The copies.
+#[derive(Debug)]
+pub struct Clients {
+    copies: RwLock<HashMap<ClientId, Arc<Client>>>,
+    version: AtomicI64,
+    /// When the version was last seen to be current, in milliseconds.
+    checked_at: AtomicI64,
+    /// When somebody last set out to ask, so that one request asks and the others go on.
+    asked_at: AtomicI64,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            copies: RwLock::default(),
+            version: AtomicI64::new(-1),
+            checked_at: AtomicI64::new(0),
+            asked_at: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Clients {
+    /// The client with this id, active or not.
+    ///
+    /// # Errors
+    /// A storage fault, once no copy is fresh enough.
+    pub async fn get(
+        &self,
+        store: &Store,
+        id: &ClientId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Client>>, Error> {
+        self.refresh(store, now).await?;
+        if let Some(copy) = self.read(id) {
+            return Ok(Some(copy));
+        }
+        let version = self.version.load(Ordering::Acquire);
+        let Some(client) = store.client(id).await?.map(Arc::new) else { return Ok(None) };
+        if let Ok(mut copies) = self.copies.write() {
+            // Read before a change that has been noticed since: not worth keeping.
+            if self.version.load(Ordering::Acquire) == version {
+                if copies.len() >= MOST {
+                    copies.clear();
+                }
+                copies.insert(id.clone(), Arc::clone(&client));
+            }
+        }
+        Ok(Some(client))
+    }
+
+    /// Forgets all copies: a client was changed through this node.
+    pub fn forget(&self) {
+        self.checked_at.store(0, Ordering::Release);
+        self.asked_at.store(0, Ordering::Release);
+    }
+
+    fn read(&self, id: &ClientId) -> Option<Arc<Client>> {
+        self.copies.read().ok()?.get(id).cloned()
+    }
+
+    async fn refresh(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        let age =
+            |stamp: &AtomicI64| now.millis().saturating_sub(stamp.load(Ordering::Acquire)).unsigned_abs();
+        let fresh = millis_of(FRESH).unsigned_abs();
+        let checked = age(&self.checked_at);
+        if checked <= fresh {
+            return Ok(());
+        }
+        let usable = checked <= millis_of(STALE).unsigned_abs();
+        if usable && age(&self.asked_at) <= fresh {
+            return Ok(());
+        }
+        self.asked_at.store(now.millis(), Ordering::Release);
+        let version = match store.client_version().await {
+            Ok(version) => version,
+            Err(_) if usable => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if self.version.swap(version, Ordering::AcqRel) != version
+            && let Ok(mut copies) = self.copies.write()
+        {
+            copies.clear();
+        }
+        self.checked_at.store(now.millis(), Ordering::Release);
+        Ok(())
+    }
+}

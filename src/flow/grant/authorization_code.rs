@@ -1,0 +1,99 @@
+//! `grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.6).
+
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::client_auth::AuthenticatedClient;
+use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse, UserAuthorization};
+use crate::flow::rejection::{Outcome, Rejection};
+use crate::model::audit::Origin;
+use crate::model::family::FamilySecretId;
+use crate::model::rotation::Counters;
+use crate::oauth::grant_type::GrantType;
+use crate::oauth::pkce::{self, CodeVerifier};
+use crate::secret::{AuthorizationCode, CodeHash};
+use crate::storage::{NewFamily, RedeemRequest, Redeemed, Redemption};
+
+/// The request's own parameters.
+#[derive(Debug)]
+pub struct Exchange {
+    /// `code`.
+    pub code: AuthorizationCode,
+    /// `redirect_uri`.
+    pub redirect_uri: String,
+    /// `code_verifier`.
+    pub code_verifier: Option<CodeVerifier>,
+}
+
+/// Redeems a code. Client, redirect URI, verifier, expiry and the standing of user, session and client are
+/// conditions of the one statement that redeems it, so that nothing can change between check and use, and a wrong
+/// attempt neither burns the code nor revokes anything (S-008).
+///
+/// # Errors
+/// `invalid_grant`, or a fault.
+pub async fn exchange(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    request: &Exchange,
+    origin: &Origin,
+    now: Timestamp,
+) -> Outcome<TokenResponse> {
+    let refresh = op.policy.refresh.of(client);
+    let may_refresh = client.metadata.allows(GrantType::RefreshToken);
+    let id = FamilySecretId::generate(op.entropy.as_ref())?;
+    // A client that may not refresh gets a family too: what its tokens hang on, for as long as they live.
+    let lifetime = if may_refresh { refresh.absolute } else { op.policy.tokens.access_token };
+    let redeem = RedeemRequest {
+        code: CodeHash::from(&request.code),
+        client: client.id.clone(),
+        redirect_uri: request.redirect_uri.clone(),
+        code_challenge: request.code_verifier.as_ref().map(|v| pkce::challenge_of(v).as_str().to_owned()),
+        family: NewFamily {
+            id,
+            class: client.metadata.class(),
+            counters: Counters::begin(now, &refresh.policy),
+            expires_at: now.plus(lifetime),
+            idle: refresh.idle,
+        },
+        origin: origin.clone(),
+    };
+    let redeemed = match op.store.redeem_code(&redeem, now).await? {
+        Redemption::Redeemed(redeemed) => *redeemed,
+        Redemption::Replayed => {
+            return Err(Rejection::invalid_grant("code replayed; its tokens are revoked"));
+        }
+        Redemption::Refused => {
+            return Err(Rejection::invalid_grant(
+                "code unknown, expired, foreign, or verifier or redirect_uri wrong",
+            ));
+        }
+    };
+    let mut response = mint(op, client, redeemed, now).await?;
+    if may_refresh {
+        response.refresh_token = Some(op.secrets.refresh_tokens.encode(id, 0));
+    }
+    Ok(response)
+}
+
+async fn mint(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    redeemed: Redeemed,
+    now: Timestamp,
+) -> Outcome<TokenResponse> {
+    let user = UserAuthorization {
+        session: redeemed.session,
+        auth_time: redeemed.auth_time,
+        amr: redeemed.amr,
+        family: redeemed.handle,
+        generation: 0,
+        epoch: redeemed.subject.epoch,
+        subject: redeemed.subject,
+    };
+    let request = AccessTokenRequest {
+        client,
+        audience: &redeemed.audience,
+        scope: &redeemed.scope,
+        user: Some(&user),
+    };
+    issue::tokens(op, &request, IdTokenWish::With { nonce: redeemed.nonce }, now).await
+}

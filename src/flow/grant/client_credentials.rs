@@ -1,0 +1,41 @@
+//! `grant_type=client_credentials` (RFC 6749 §4.4): a confidential client for itself. No database on this path.
+
+use super::narrowed_audience;
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::client_auth::AuthenticatedClient;
+use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse};
+use crate::flow::rejection::{Outcome, Rejection};
+use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scope};
+
+/// Issues an access token whose `sub` is the client.
+///
+/// # Errors
+/// `unauthorized_client`, `invalid_scope`, `invalid_target`, or a fault.
+pub async fn exchange(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    scope: Option<Scope>,
+    resource: Option<&str>,
+    now: Timestamp,
+) -> Outcome<TokenResponse> {
+    if client.metadata.is_public() {
+        return Err(Rejection::new(
+            ErrorCode::UnauthorizedClient,
+            "A public client cannot prove who it is; client_credentials needs a client with a secret.",
+        ));
+    }
+    // There is no user whose identity or absence these could be about.
+    let allowed = client.metadata.scope.without(OPENID).without(OFFLINE_ACCESS);
+    let scope = scope.unwrap_or_else(|| allowed.clone());
+    if !scope.is_subset_of(&allowed) {
+        return Err(Rejection::new(
+            ErrorCode::InvalidScope,
+            "The scope is wider than this client's registration. Ask for less, or extend the client's scope.",
+        ));
+    }
+    let audience = narrowed_audience(&client.metadata.audience, resource)?;
+    let request = AccessTokenRequest { client, audience: &audience, scope: &scope, user: None };
+    issue::tokens(op, &request, IdTokenWish::Without, now).await
+}

@@ -1,0 +1,105 @@
+//! The token endpoint's grants (RFC 6749 §4, §6), each in the file of its name.
+
+pub mod authorization_code;
+pub mod client_credentials;
+pub mod refresh_token;
+
+use super::Provider;
+use super::client_auth::AuthenticatedClient;
+use super::issue::TokenResponse;
+use super::rejection::{Outcome, Rejection};
+use crate::clock::Timestamp;
+use crate::model::audit::Origin;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::grant_type::GrantType;
+use crate::oauth::pkce::CodeVerifier;
+use crate::oauth::scope::Scope;
+use crate::secret::{AuthorizationCode, RefreshToken};
+
+/// A token request, parsed.
+#[derive(Debug)]
+pub enum TokenRequest {
+    /// RFC 6749 §4.1.3.
+    AuthorizationCode {
+        /// `code`.
+        code: AuthorizationCode,
+        /// `redirect_uri`.
+        redirect_uri: String,
+        /// `code_verifier` (RFC 7636 §4.5).
+        code_verifier: Option<CodeVerifier>,
+    },
+    /// RFC 6749 §6.
+    RefreshToken {
+        /// `refresh_token`.
+        refresh_token: RefreshToken,
+        /// `scope`: a subset of what was granted.
+        scope: Option<Scope>,
+        /// `resource` (RFC 8707 §2.2): one of the granted audiences.
+        resource: Option<String>,
+    },
+    /// RFC 6749 §4.4.2.
+    ClientCredentials {
+        /// `scope`.
+        scope: Option<Scope>,
+        /// `resource` (RFC 8707 §2.1).
+        resource: Option<String>,
+    },
+}
+
+impl TokenRequest {
+    /// `grant_type`.
+    pub const fn grant_type(&self) -> GrantType {
+        match self {
+            Self::AuthorizationCode { .. } => GrantType::AuthorizationCode,
+            Self::RefreshToken { .. } => GrantType::RefreshToken,
+            Self::ClientCredentials { .. } => GrantType::ClientCredentials,
+        }
+    }
+}
+
+/// Answers a token request of an authenticated client.
+///
+/// # Errors
+/// The codes of RFC 6749 §5.2, or a fault.
+pub async fn token(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    request: TokenRequest,
+    origin: &Origin,
+    now: Timestamp,
+) -> Outcome<TokenResponse> {
+    if !client.metadata.allows(request.grant_type()) {
+        return Err(Rejection::new(
+            ErrorCode::UnauthorizedClient,
+            "This client is not registered for this grant type. Add it to the client's grant_types.",
+        ));
+    }
+    match request {
+        TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier } => {
+            let request = authorization_code::Exchange { code, redirect_uri, code_verifier };
+            authorization_code::exchange(op, client, &request, origin, now).await
+        }
+        TokenRequest::RefreshToken { refresh_token, scope, resource } => {
+            let request = refresh_token::Exchange { refresh_token, scope, resource };
+            refresh_token::exchange(op, client, &request, origin, now).await
+        }
+        TokenRequest::ClientCredentials { scope, resource } => {
+            client_credentials::exchange(op, client, scope, resource.as_deref(), now).await
+        }
+    }
+}
+
+/// The audience of an access token: what was granted, or the one of it that `resource` names (RFC 8707 §2).
+///
+/// # Errors
+/// `invalid_target`.
+pub(super) fn narrowed_audience(granted: &[String], resource: Option<&str>) -> Outcome<Vec<String>> {
+    match resource {
+        None => Ok(granted.to_vec()),
+        Some(resource) if granted.iter().any(|one| one == resource) => Ok(vec![resource.to_owned()]),
+        Some(_) => Err(Rejection::new(
+            ErrorCode::InvalidTarget,
+            "The resource is not one of this client's audiences. Send a registered one or none.",
+        )),
+    }
+}

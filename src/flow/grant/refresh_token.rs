@@ -1,0 +1,155 @@
+//! `grant_type=refresh_token` (RFC 6749 §6): the whole decision on one page. The rotation's own rules are in
+//! `model::rotation`, the race for the row in `storage::families`.
+
+use super::narrowed_audience;
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::client_auth::AuthenticatedClient;
+use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse, UserAuthorization};
+use crate::flow::rejection::{Outcome, Rejection};
+use crate::model::audit::Origin;
+use crate::model::rotation::Verdict;
+use crate::oauth::client_metadata::TheftResponse;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::{OFFLINE_ACCESS, Scope};
+use crate::secret::RefreshToken;
+use crate::storage::{RotateRequest, Rotated, Rotation};
+
+/// The request's own parameters.
+#[derive(Debug)]
+pub struct Exchange {
+    /// `refresh_token`.
+    pub refresh_token: RefreshToken,
+    /// `scope`: a subset of what was granted.
+    pub scope: Option<Scope>,
+    /// `resource`: one of the granted audiences.
+    pub resource: Option<String>,
+}
+
+/// Checks, rotates, mints.
+///
+/// # Errors
+/// `invalid_grant`, `invalid_scope`, `invalid_target`, or a fault (503: the same token works again).
+pub async fn exchange(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    request: &Exchange,
+    origin: &Origin,
+    now: Timestamp,
+) -> Outcome<TokenResponse> {
+    // Garbage and forgeries die here, before the database.
+    let Some((id, generation)) = op.secrets.refresh_tokens.decode(&request.refresh_token) else {
+        return Err(Rejection::invalid_grant("not a refresh token of this server"));
+    };
+    let rotate = RotateRequest {
+        id,
+        generation,
+        client: client.id.clone(),
+        policy: op.policy.refresh.of(client).policy,
+        theft: narrower(op.policy.refresh.theft_response, client.metadata.theft_response),
+        binding: None,
+        origin: origin.clone(),
+    };
+    // A request that asks for too much must not use the token up, so what it asks for is compared first.
+    if request.scope.is_some() || request.resource.is_some() {
+        let family = decided(op.store.inspect(&rotate).await?)?;
+        wanted(&family, client, request)?;
+    }
+    let rotated = decided(op.store.rotate(&rotate).await?)?;
+    report(&rotated, client);
+    if !rotated.verdict.carries_access_token() {
+        return Err(refusal(rotated.verdict));
+    }
+    let (scope, audience) = wanted(&rotated, client, request)?;
+    let mut response = mint(op, client, &rotated, (&scope, &audience), now).await?;
+    if rotated.verdict.carries_refresh_token() {
+        response.refresh_token = Some(op.secrets.refresh_tokens.encode(id, rotated.family.counters.cur));
+    }
+    Ok(response)
+}
+
+fn decided(rotation: Rotation) -> Outcome<Rotated> {
+    match rotation {
+        Rotation::Decided(rotated) => Ok(*rotated),
+        Rotation::Unknown => Err(Rejection::invalid_grant("no such family")),
+    }
+}
+
+/// Scope and audience of the new access token: never more than granted (RFC 6749 §6), and never more than the
+/// client is registered for today (S-047).
+fn wanted(
+    rotated: &Rotated,
+    client: &AuthenticatedClient,
+    request: &Exchange,
+) -> Outcome<(Scope, Vec<String>)> {
+    let granted = Scope::parse(&rotated.family.scope).unwrap_or_default();
+    if let Some(scope) = &request.scope
+        && !scope.is_subset_of(&granted)
+    {
+        return Err(Rejection::new(
+            ErrorCode::InvalidScope,
+            "The scope is wider than what the user granted. Ask for less, or authorize again.",
+        ));
+    }
+    let scope = request.scope.as_ref().unwrap_or(&granted).intersection(&client.metadata.scope);
+    if rotated.family.offline && !client.metadata.scope.contains(OFFLINE_ACCESS) {
+        return Err(Rejection::invalid_grant("the client has lost offline_access"));
+    }
+    Ok((scope, narrowed_audience(&rotated.family.audience, request.resource.as_deref())?))
+}
+
+async fn mint(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    rotated: &Rotated,
+    (scope, audience): (&Scope, &[String]),
+    now: Timestamp,
+) -> Outcome<TokenResponse> {
+    let Some(session) = rotated.family.session else {
+        return Err(Rejection::invalid_grant("the family has no session"));
+    };
+    let user = UserAuthorization {
+        subject: rotated.subject.clone(),
+        session,
+        auth_time: rotated.auth_time,
+        amr: rotated.amr.clone(),
+        family: rotated.family.handle,
+        generation: rotated.family.counters.cur,
+        epoch: rotated.family.epoch,
+    };
+    let id = if client.metadata.id_token_on_refresh {
+        IdTokenWish::With { nonce: None }
+    } else {
+        IdTokenWish::Without
+    };
+    let request = AccessTokenRequest { client, audience, scope, user: Some(&user) };
+    issue::tokens(op, &request, id, now).await
+}
+
+fn refusal(verdict: Verdict) -> Rejection {
+    Rejection::invalid_grant(match verdict {
+        Verdict::Theft => "theft: a superseded refresh token was presented",
+        Verdict::End(_) => "the family has ended",
+        _ => "denied",
+    })
+}
+
+/// One line per verdict that an operator may have to know of; the audit entry was written with the effect.
+fn report(rotated: &Rotated, client: &AuthenticatedClient) {
+    let (verdict, family, client) = (rotated.verdict, rotated.family.handle, client.id.as_str());
+    match verdict {
+        Verdict::Theft => tracing::warn!(%family, client, "refresh token reuse: the family is compromised"),
+        Verdict::RollForward => tracing::error!(
+            %family, client,
+            "a refresh token is newer than the database: a commit was lost (restored or failed-over database?)"
+        ),
+        Verdict::Fork => tracing::info!(%family, client, "a late retry displaced an unconfirmed successor"),
+        Verdict::Deny(reason) => tracing::info!(%family, client, ?reason, "refresh denied"),
+        _ => tracing::debug!(%family, client, ?verdict, "refresh"),
+    }
+}
+
+/// The deployment's theft response, unless the client's is narrower.
+fn narrower(deployment: TheftResponse, client: TheftResponse) -> TheftResponse {
+    deployment.max(client)
+}

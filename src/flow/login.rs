@@ -1,0 +1,246 @@
+//! Signing in with a password. Unknown, disabled, throttled and wrong look and take the same (S-072); guesses are
+//! counted before they are made (S-073); an attacker cannot lock the owner out of a browser that the account
+//! knows (S-074).
+
+use std::time::Duration;
+
+use super::Provider;
+use super::browser::{Browser, SetCookie};
+use super::rejection::{Outcome, Rejection};
+use crate::clock::Timestamp;
+use crate::model::audit::{AuditEntry, Event};
+use crate::model::session::LoginSession;
+use crate::model::user::{User, login_key};
+use crate::password::Verified;
+use crate::secret::{
+    DeviceCookie, DeviceHash, InteractionHash, Password, SessionCookie, SessionHash, SessionId,
+};
+use crate::storage::{Admission, Bucket, NewSession};
+
+/// Longest user name or address in bytes; longer ones are nobody's.
+const LONGEST_LOGIN: usize = 512;
+
+/// What was typed.
+#[derive(Debug)]
+pub struct LoginRequest {
+    /// User name or e-mail address.
+    pub username: String,
+    /// The password.
+    pub password: Password,
+    /// "Stay signed in".
+    pub remember: bool,
+    /// The interaction it belongs to.
+    pub interaction: Option<InteractionHash>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum LoginOutcome {
+    /// Signed in.
+    SignedIn(Box<SignedIn>),
+    /// Wrong user name or password, or a disabled account.
+    Refused,
+    /// Too many guesses; the next may be made after this long. Nothing was checked.
+    Throttled(Duration),
+}
+
+/// A new or renewed login session.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The session.
+    pub session: LoginSession,
+    /// Who it is.
+    pub user: User,
+    /// Cookies to set.
+    pub cookies: Vec<SetCookie>,
+}
+
+/// Checks a password and begins a session.
+///
+/// # Errors
+/// A fault, or 503 where the hashing queue is full.
+pub async fn sign_in(
+    op: &Provider,
+    request: &LoginRequest,
+    browser: &Browser,
+    now: Timestamp,
+) -> Outcome<LoginOutcome> {
+    let user = match check_password(op, &request.username, &request.password, browser, now).await? {
+        Guess::Right(user) => *user,
+        Guess::Wrong => return Ok(LoginOutcome::Refused),
+        Guess::Throttled(wait) => return Ok(LoginOutcome::Throttled(wait)),
+    };
+    match begin_session(op, &user, request, browser, now).await? {
+        Some(signed_in) => Ok(LoginOutcome::SignedIn(Box::new(signed_in))),
+        // "Log out all devices" or "disable" came between: the guess was right, the account has moved on.
+        None => Ok(LoginOutcome::Refused),
+    }
+}
+
+/// The outcome of one guess.
+#[derive(Debug)]
+pub enum Guess {
+    /// The password is this user's, and the user is active.
+    Right(Box<User>),
+    /// It is not, or there is no such active user.
+    Wrong,
+    /// Nothing was checked.
+    Throttled(Duration),
+}
+
+/// The one place that checks a password of a user: sign-in, re-authentication and change all count alike.
+///
+/// # Errors
+/// A fault, or 503 where the hashing queue is full.
+pub async fn check_password(
+    op: &Provider,
+    typed: &str,
+    password: &Password,
+    browser: &Browser,
+    now: Timestamp,
+) -> Outcome<Guess> {
+    let typed = if typed.len() > LONGEST_LOGIN { "" } else { typed };
+    let address = address_bucket(op, browser);
+    if let Admission::Throttled(wait) = op.store.reserve_guess(&address, now).await? {
+        record_failure(op, None, browser, "throttled by address", now).await?;
+        return Ok(Guess::Throttled(wait));
+    }
+    let user = op.store.user_by_login(typed).await?;
+    let account = account_bucket(op, typed, user.as_ref(), browser, now).await?;
+    if let Admission::Throttled(wait) = op.store.reserve_guess(&account, now).await? {
+        record_failure(op, user.as_ref(), browser, "throttled by account", now).await?;
+        return Ok(Guess::Throttled(wait));
+    }
+    let stored = user.as_ref().and_then(|user| user.password_phc.clone());
+    let verified = match op.passwords.verify(password.clone(), stored.clone()).await {
+        Ok(verified) => verified,
+        Err(error) => {
+            // Nothing was learnt, so nothing is counted.
+            op.store.release_guess(&account).await?;
+            op.store.release_guess(&address).await?;
+            return Err(Rejection::from(error));
+        }
+    };
+    let Verified::Match { rehash } = verified else {
+        record_failure(op, user.as_ref(), browser, "wrong user name or password", now).await?;
+        return Ok(Guess::Wrong);
+    };
+    let Some(user) = user else { return Ok(Guess::Wrong) };
+    if !user.is_active() {
+        record_failure(op, Some(&user), browser, "the account is disabled", now).await?;
+        return Ok(Guess::Wrong);
+    }
+    op.store.release_guess(&account).await?;
+    op.store.release_guess(&address).await?;
+    if let (Some(stronger), Some(stored)) = (rehash, stored) {
+        op.store.rehash_password(user.id, &stored, &stronger).await?;
+    }
+    Ok(Guess::Right(Box::new(user)))
+}
+
+async fn begin_session(
+    op: &Provider,
+    user: &User,
+    request: &LoginRequest,
+    browser: &Browser,
+    now: Timestamp,
+) -> Outcome<Option<SignedIn>> {
+    let policy = &op.policy.sessions;
+    let remember = request.remember && policy.remember_me;
+    let (idle, absolute) = if remember {
+        (policy.remember_idle, policy.remember_absolute)
+    } else {
+        (policy.idle, policy.absolute)
+    };
+    let cookie = SessionCookie::new(op.entropy.secret("")?);
+    let device = match &browser.device {
+        Some(device) => device.clone(),
+        None => DeviceCookie::new(op.entropy.secret("")?),
+    };
+    let hash = SessionHash::from(&cookie);
+    let new = NewSession {
+        id: SessionId(op.entropy.uuid_v7(now)?),
+        cookie: hash.clone(),
+        user: user.id,
+        epoch: user.epoch,
+        idle,
+        expires_at: now.plus(absolute),
+        remember,
+        amr: vec!["pwd".to_owned()],
+        replaces: browser.session.as_ref().map(SessionHash::from),
+        interaction: request.interaction.clone(),
+        device: (DeviceHash::from(&device), now.plus(policy.known_device)),
+    };
+    let entry: AuditEntry = op
+        .audit(Event::LoginSucceeded, format!("user:{}", user.id), now)?
+        .user(user.id)
+        .origin(&browser.origin);
+    if op.store.sign_in(&new, now, entry).await?.is_none() {
+        return Ok(None);
+    }
+    let Some((session, _)) = op.store.session_by_cookie(&hash, now).await? else { return Ok(None) };
+    // A session that ends with the browser has no age; a remembered one has its own.
+    let age = session.remember.then(|| session.expires_at.since(now).as_secs());
+    let cookies =
+        vec![SetCookie::Session(cookie, age), SetCookie::Device(device, policy.known_device.as_secs())];
+    Ok(Some(SignedIn { session, user: user.clone(), cookies }))
+}
+
+/// One bucket per account, whatever variant of its name or address was typed; a browser that the account knows
+/// has a bucket of its own, so that strangers' guesses do not shut its owner out.
+async fn account_bucket(
+    op: &Provider,
+    typed: &str,
+    user: Option<&User>,
+    browser: &Browser,
+    now: Timestamp,
+) -> Outcome<Bucket> {
+    let policy = &op.policy.throttle;
+    let key = match (user, &browser.device) {
+        (Some(user), Some(device)) => {
+            let device = DeviceHash::from(device);
+            if op.store.is_known_device(&device, user.id, now).await? {
+                op.secrets.buckets.mac(&[b"device", user.id.0.as_bytes(), device.as_bytes()])
+            } else {
+                op.secrets.buckets.mac(&[b"account", user.id.0.as_bytes()])
+            }
+        }
+        (Some(user), None) => op.secrets.buckets.mac(&[b"account", user.id.0.as_bytes()]),
+        // Names that nobody has are throttled like names that somebody has.
+        (None, _) => op.secrets.buckets.mac(&[b"unknown", login_key(typed).as_bytes()]),
+    };
+    Ok(Bucket { key, period: policy.account_period, burst: policy.account_burst })
+}
+
+/// One bucket per IPv4 address or IPv6 /64, the unit that one subscriber has.
+fn address_bucket(op: &Provider, browser: &Browser) -> Bucket {
+    let text = browser.origin.address.as_deref().unwrap_or("none");
+    let network = match text.parse() {
+        Ok(std::net::IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+        _ => text.to_owned(),
+    };
+    let policy = &op.policy.throttle;
+    Bucket {
+        key: op.secrets.buckets.mac(&[b"address", network.as_bytes()]),
+        period: policy.address_period,
+        burst: policy.address_burst,
+    }
+}
+
+async fn record_failure(
+    op: &Provider,
+    user: Option<&User>,
+    browser: &Browser,
+    cause: &'static str,
+    now: Timestamp,
+) -> Outcome<()> {
+    let mut entry = op.audit(Event::LoginFailed, "anonymous", now)?.origin(&browser.origin).cause(cause);
+    if let Some(user) = user {
+        entry = entry.user(user.id);
+    }
+    tracing::info!(cause, address = browser.origin.address.as_deref().unwrap_or(""), "sign-in failed");
+    Ok(op.store.record(&entry).await?)
+}

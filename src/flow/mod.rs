@@ -1,0 +1,97 @@
+//! The decisions: every MUST of the specifications. No HTTP, no SQL, no clock of its own.
+//!
+//! A flow takes the [`Provider`] and what the edge has parsed, reads the clock once, and returns either what to
+//! answer or a [`rejection::Rejection`].
+
+//ADMIN
+pub mod authorize;
+pub mod bearer;
+pub mod browser;
+pub mod client_auth;
+pub mod clients;
+pub mod consent;
+pub mod grant;
+pub mod introspect;
+pub mod issue;
+pub mod keys;
+pub mod login;
+pub mod logout;
+pub mod metadata;
+pub mod policy;
+pub mod rejection;
+pub mod revoke;
+pub mod userinfo;
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Timestamp};
+use crate::digest::{MacKey, derive_key};
+use crate::entropy::{Entropy, EntropyError};
+use crate::model::audit::{AuditEntry, Event};
+use crate::model::refresh_token::RefreshTokenKeys;
+use crate::secret::AuditId;
+use crate::storage::Store;
+
+/// Everything a flow works with.
+pub struct Provider {
+    /// The memory.
+    pub store: Store,
+    /// The signing keys as of now.
+    pub keys: keys::Keys,
+    /// Registered clients, from memory where that is fresh enough.
+    pub clients: clients::Clients,
+    /// The hashing threads.
+    pub passwords: crate::password::Passwords,
+    /// What this deployment has decided.
+    pub policy: policy::Policy,
+    /// Keys derived from the master key.
+    pub secrets: Secrets,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Provider {
+    /// An audit entry with a fresh id.
+    ///
+    /// # Errors
+    /// Where the operating system gives no random bytes.
+    pub fn audit(
+        &self,
+        event: Event,
+        actor: impl Into<String>,
+        now: Timestamp,
+    ) -> Result<AuditEntry, EntropyError> {
+        Ok(AuditEntry::new(AuditId(self.entropy.uuid_v7(now)?), now, event, actor))
+    }
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provider").field("issuer", &self.policy.issuer).finish_non_exhaustive()
+    }
+}
+
+/// Keys derived from the master key, each for one purpose.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// Authenticates refresh tokens.
+    pub refresh_tokens: RefreshTokenKeys,
+    /// Authenticates form tokens.
+    pub forms: MacKey,
+    /// Hides account names in throttle buckets.
+    pub buckets: MacKey,
+}
+
+impl Secrets {
+    /// Derives all of them. `None` only where the refresh-token keys' ids clash, which one key cannot.
+    pub fn derive(master: &crate::jose::seal::MasterKey, issuer: &str) -> Option<Self> {
+        let key = |purpose: &str| MacKey::new(&master.derive(purpose));
+        Some(Self {
+            refresh_tokens: RefreshTokenKeys::new(issuer, (1, key("refresh-token/1")), Vec::new())?,
+            forms: key("form-token/1"),
+            buckets: MacKey::new(&derive_key(&master.derive("throttle/1"), issuer)),
+        })
+    }
+}

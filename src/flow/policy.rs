@@ -1,0 +1,118 @@
+//! What a deployment has decided: plain values that flows read. Made once from the configuration.
+
+use std::time::Duration;
+
+use crate::model::client::Client;
+use crate::model::key_schedule::KeyPolicy;
+use crate::model::password_policy::PasswordPolicy;
+use crate::model::rotation::{ClassDefaults, RotationPolicy};
+use crate::oauth::algorithm::Algorithm;
+use crate::oauth::client_metadata::{ClientClass, TheftResponse};
+use crate::oauth::issuer::Issuer;
+
+/// Everything a deployment may decide.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The issuer identifier (RFC 8414 §2).
+    pub issuer: Issuer,
+    /// Lifetimes and algorithms of tokens.
+    pub tokens: TokenPolicy,
+    /// Refresh tokens by class of client.
+    pub refresh: RefreshPolicy,
+    /// Login sessions.
+    pub sessions: SessionPolicy,
+    /// Passwords.
+    pub passwords: PasswordPolicy,
+    /// Guessing.
+    pub throttle: ThrottlePolicy,
+    /// Signing keys.
+    pub keys: KeyPolicy,
+    /// Modulus length of new RSA keys, in bits.
+    pub rsa_bits: u32,
+}
+
+/// Lifetimes and algorithms of tokens.
+#[derive(Clone, Debug)]
+pub struct TokenPolicy {
+    /// Access tokens live so long, at most 15 minutes.
+    pub access_token: Duration,
+    /// ID tokens.
+    pub id_token: Duration,
+    /// Authorization codes, at most one minute.
+    pub authorization_code: Duration,
+    /// An access token lives up to so many percent shorter, so that refreshes spread out.
+    pub jitter_percent: u32,
+    /// Signs access tokens unless the client says otherwise.
+    pub access_token_algorithm: Algorithm,
+    /// Signs ID tokens unless the client says otherwise.
+    pub id_token_algorithm: Algorithm,
+}
+
+/// Refresh tokens by class of client.
+#[derive(Clone, Debug)]
+pub struct RefreshPolicy {
+    /// Single-page applications at `/token`.
+    pub spa: ClassDefaults,
+    /// Native applications.
+    pub native: ClassDefaults,
+    /// Browser cookies.
+    pub cookie: ClassDefaults,
+    /// Confidential clients.
+    pub confidential: ClassDefaults,
+    /// High assurance.
+    pub high_assurance: ClassDefaults,
+    /// The widest response to a theft; a client may narrow it.
+    pub theft_response: TheftResponse,
+}
+
+impl RefreshPolicy {
+    /// What holds for a client: its class's settings with its own wishes.
+    pub fn of(&self, client: &Client) -> ClassDefaults {
+        let metadata = &client.metadata;
+        let class = match metadata.class() {
+            ClientClass::Spa => self.spa,
+            ClientClass::Native => self.native,
+            ClientClass::Cookie => self.cookie,
+            ClientClass::Confidential => self.confidential,
+            ClientClass::HighAssurance => self.high_assurance,
+        };
+        let rotates = metadata.rotate_refresh_tokens.unwrap_or(class.policy.rotates);
+        ClassDefaults {
+            policy: RotationPolicy { rotates, ..class.policy },
+            idle: metadata.refresh_token_idle_lifetime.map_or(class.idle, Duration::from_secs),
+            absolute: metadata.refresh_token_lifetime.map_or(class.absolute, Duration::from_secs),
+        }
+    }
+}
+
+/// Login sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionPolicy {
+    /// An ordinary session may stay unseen so long.
+    pub idle: Duration,
+    /// An ordinary session ends after so long.
+    pub absolute: Duration,
+    /// A remembered session may stay unseen so long.
+    pub remember_idle: Duration,
+    /// A remembered session ends after so long.
+    pub remember_absolute: Duration,
+    /// Whether "stay signed in" is offered.
+    pub remember_me: bool,
+    /// A person has so long to finish an interaction.
+    pub interaction: Duration,
+    /// A browser is known as one of the user's for so long after a sign-in.
+    pub known_device: Duration,
+}
+
+/// How many guesses may be made.
+#[derive(Clone, Copy, Debug)]
+pub struct ThrottlePolicy {
+    /// Guesses at one account at once.
+    pub account_burst: u32,
+    /// One more per so long.
+    pub account_period: Duration,
+    /// Guesses from one address at once.
+    pub address_burst: u32,
+    /// One more per so long.
+    pub address_period: Duration,
+}
