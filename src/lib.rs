@@ -10,5 +10,6 @@ pub mod jose;
 pub mod model;
 pub mod oauth;
 pub mod password;
+pub mod http;
 pub mod secret;
 pub mod storage;

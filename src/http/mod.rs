@@ -1,0 +1,3 @@
+//! The edge: what the network sees of Signet.
+
+pub mod pages;

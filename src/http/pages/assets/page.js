@@ -1,0 +1,36 @@
+// Extras for people with JavaScript. Every page is complete without this file.
+"use strict";
+
+// A button that shows the password while it is pressed in.
+for (const button of document.querySelectorAll("button[data-reveals]")) {
+  const field = document.getElementById(button.dataset.reveals);
+  if (!field) continue;
+  const show = (shown) => {
+    field.type = shown ? "text" : "password";
+    button.textContent = shown ? "Hide" : "Show";
+    button.setAttribute("aria-pressed", String(shown));
+    button.setAttribute("aria-label", shown ? "Hide password" : "Show password");
+  };
+  button.hidden = false;
+  show(false);
+  button.addEventListener("click", () => {
+    show(field.type === "password");
+    field.focus();
+  });
+  // A shown password must not end up in the browser's list of remembered texts.
+  if (field.form) field.form.addEventListener("submit", () => show(false));
+}
+
+// Some browsers do not honour autofocus on an element that is not a form field.
+const alert = document.querySelector(".alert[autofocus]");
+if (alert) alert.focus();
+
+// One press is one request: a second press of the same button is dropped until the page is shown again.
+for (const form of document.querySelectorAll("form[method=post]")) {
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  addEventListener("pageshow", () => { sent = false; });
+}

@@ -1,0 +1,12 @@
+//! The pages people see: server-rendered HTML that is complete without JavaScript, and the files it uses.
+//!
+//! Nothing here knows about requests or cookies: a page is a plain struct, rendering it gives a `String`. The pages hold
+//! no inline script and no inline style, so they work under `default-src 'none'`.
+//! Every value is escaped by the template engine; no template marks anything as safe.
+
+pub mod assets;
+pub mod view;
+pub mod words;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,461 @@
+//! One plain struct per page, and [`Pages`], which turns them into HTML.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use serde::Serialize;
+use url::Url;
+
+use super::words::{self, ErrorWords, ScopeLine};
+
+/// What every page says about the server it comes from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Site {
+    /// The name at the top of each page.
+    pub name: String,
+    /// The issuer identifier.
+    pub issuer: String,
+    /// The host that people should see in their address bar, with a port that is not the scheme's default.
+    host: String,
+}
+
+impl Site {
+    /// A site with this name and issuer.
+    pub fn new(name: impl Into<String>, issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        let host = parsed(&issuer).map_or_else(|| issuer.clone(), |url| authority(&url));
+        Self { name: name.into(), issuer, host }
+    }
+}
+
+/// What a page shows of the client that began the interaction. All of it comes from the client's registration, so none
+/// of it is trusted: texts are escaped, and links that are not `http` or `https` are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// `client_name`, or the client's id.
+    pub name: String,
+    /// The host that the answer goes to; shown, since a name can be anything.
+    pub host: Option<String>,
+    /// `logo_uri` (RFC 7591 §2); also `data:image/…` and paths of this server.
+    pub logo_uri: Option<String>,
+    /// `policy_uri`.
+    pub policy_uri: Option<String>,
+    /// `tos_uri`.
+    pub tos_uri: Option<String>,
+}
+
+impl Client {
+    /// The origin that `img-src` of the page's content security policy has to name for the logo to be shown; `None` when
+    /// `'self' data:` will do. Without it the page is complete, with the logo's place empty.
+    pub fn logo_origin(&self) -> Option<String> {
+        let url = parsed(self.logo_uri.as_deref()?)?;
+        Some(format!("{}://{}", url.scheme(), authority(&url)))
+    }
+
+    fn shown(&self) -> ShownClient {
+        ShownClient {
+            initial: self
+                .name
+                .chars()
+                .find(|c| c.is_alphanumeric())
+                .map_or_else(String::new, |c| c.to_uppercase().collect()),
+            name: self.name.clone(),
+            host: self.host.clone(),
+            logo: self.logo_uri.as_deref().and_then(image),
+            policy: self.policy_uri.as_deref().and_then(parsed).map(String::from),
+            tos: self.tos_uri.as_deref().and_then(parsed).map(String::from),
+        }
+    }
+}
+
+/// Why the sign-in form is shown again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginProblem {
+    /// Unknown user, wrong password, disabled account: one text for all (S-070).
+    Refused,
+    /// No user name was sent.
+    UsernameMissing,
+    /// No password was sent.
+    PasswordMissing,
+    /// Too many attempts; the next may succeed after this many seconds.
+    Throttled(u64),
+    /// The password queue is full; nothing was checked.
+    Busy,
+}
+
+/// The sign-in page. Posts `csrf`, `interaction`, `username`, `password`, `remember` (`1` or absent) and `action`
+/// (`login` or `cancel`) to `/login`.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// The CSRF token.
+    pub csrf: String,
+    /// The handle of the interaction.
+    pub interaction: String,
+    /// The user name to begin with: `login_hint`, or what was typed before.
+    pub username: String,
+    /// Why the form is shown again.
+    pub problem: Option<LoginProblem>,
+    /// The client that asks.
+    pub client: Option<Client>,
+    /// Whether to offer “Keep me signed in”.
+    pub offer_remember: bool,
+    /// Whether that box is ticked.
+    pub remember: bool,
+    /// A signed-in user has to give the password again (`prompt=login`, `max_age`).
+    pub again: bool,
+}
+
+/// The consent page. Posts `csrf`, `interaction` and `action` (`approve` or `deny`) to `/consent`.
+#[derive(Clone, Debug, Default)]
+pub struct Consent {
+    /// The CSRF token.
+    pub csrf: String,
+    /// The handle of the interaction.
+    pub interaction: String,
+    /// The client that asks.
+    pub client: Client,
+    /// The name of the account that access is asked to.
+    pub account: String,
+    /// What it asks for.
+    pub scopes: Vec<ScopeLine>,
+    /// For how long: see [`words::duration`].
+    pub duration: String,
+    /// The host (or scheme, for an app on the device) that the answer goes to.
+    pub returns_to: Option<String>,
+}
+
+/// The sign-out question. Posts `csrf`, `interaction` (if any), `everywhere` (`1` or absent) and `action` (`logout` or
+/// `cancel`) to `/logout`.
+#[derive(Clone, Debug, Default)]
+pub struct Logout {
+    /// The CSRF token.
+    pub csrf: String,
+    /// The handle of the interaction, when a client asked by `/end_session`.
+    pub interaction: Option<String>,
+    /// The client that asks.
+    pub client: Option<Client>,
+    /// The name of the account.
+    pub account: String,
+    /// Whether to offer signing out on all devices.
+    pub offer_everywhere: bool,
+}
+
+/// The page after signing out.
+#[derive(Clone, Debug, Default)]
+pub struct LoggedOut {
+    /// All sessions of the account ended, not only this one.
+    pub everywhere: bool,
+    /// A way on.
+    pub return_to: Option<Link>,
+}
+
+/// A link within this server.
+#[derive(Clone, Debug, Serialize)]
+pub struct Link {
+    /// A path of this server.
+    pub href: &'static str,
+    /// What the link says.
+    pub label: &'static str,
+}
+
+/// The error page, for errors that must not be sent to a redirect URI (RFC 6749 §4.1.2.1).
+#[derive(Clone, Debug, Default)]
+pub struct ErrorPage {
+    /// The error code.
+    pub code: String,
+    /// The error description.
+    pub description: Option<String>,
+    /// What to quote when asking for help; finds the log line.
+    pub trace_id: String,
+    /// The client, if it is known.
+    pub client: Option<Client>,
+    /// For a redirect URI that is not registered: set in development only.
+    pub mismatch: Option<RedirectMismatch>,
+}
+
+/// What a developer needs to mend a redirect URI.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RedirectMismatch {
+    /// As received.
+    pub received: String,
+    /// As registered.
+    pub registered: Vec<String>,
+    /// The registered one that looks most like it.
+    pub nearest: Option<String>,
+    /// The command that registers the received one.
+    pub command: Option<String>,
+}
+
+/// A page that says one thing and what to do next.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Message {
+    /// Heading and title.
+    pub heading: String,
+    /// What happened.
+    pub text: String,
+    /// What the reader can do.
+    pub remedy: String,
+    /// A way on.
+    pub next: Option<Link>,
+    /// What to quote when asking for help.
+    pub trace_id: Option<String>,
+    /// Announced at once by screen readers.
+    pub urgent: bool,
+}
+
+impl Message {
+    /// The interaction is over, unknown, or began in another browser (S-017).
+    pub fn interaction_expired() -> Self {
+        Self::new(
+            "This sign-in has ended",
+            "It took too long, was finished in another tab, or began in another browser.",
+            "Go back to the app and start again. Your account is not affected.",
+        )
+    }
+
+    /// The CSRF token of a form did not match its session.
+    pub fn form_expired() -> Self {
+        Self::new(
+            "This form is out of date",
+            "The page was open for too long, or the browser did not send its cookies.",
+            "Go back, reload the page and try again. Cookies must be allowed for this site.",
+        )
+    }
+
+    /// Too many requests; the next may succeed after `seconds`.
+    pub fn throttled(seconds: u64) -> Self {
+        Self::new(
+            "Too many attempts",
+            "There were too many attempts in a short time, so we pause to protect the account.",
+            &format!("Wait {} and try again.", words::span(seconds.max(1))),
+        )
+    }
+
+    /// The server cannot answer now; nothing was changed.
+    pub fn busy() -> Self {
+        Self::new(
+            "We are busy",
+            "The server cannot answer just now. Nothing was lost.",
+            "Try again in a few seconds.",
+        )
+    }
+
+    /// Nobody is signed in, so there is nothing to sign out of.
+    pub fn not_signed_in() -> Self {
+        Self::new("You are not signed in", "There is no session in this browser.", "You can close this page.")
+    }
+
+    /// There is no such page.
+    pub fn not_found() -> Self {
+        let page = Self::new(
+            "There is no such page",
+            "The address is wrong or the page has moved.",
+            "Check the address.",
+        );
+        Self { urgent: false, next: Some(Link { href: "/", label: "Go to the start page" }), ..page }
+    }
+
+    /// The same page with a reference to quote.
+    pub fn with_trace(self, trace_id: impl Into<String>) -> Self {
+        Self { trace_id: Some(trace_id.into()), ..self }
+    }
+
+    fn new(heading: &str, text: &str, remedy: &str) -> Self {
+        let owned = str::to_owned;
+        Self {
+            heading: owned(heading),
+            text: owned(text),
+            remedy: owned(remedy),
+            urgent: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// The page at `/`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Index {
+    /// Whether the demo is served.
+    pub demo: bool,
+}
+
+/// The templates do not parse: cannot happen in a build whose tests passed.
+#[derive(Debug)]
+pub struct TemplateError(minijinja::Error);
+
+impl std::fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "page template: {}", self.0)
+    }
+}
+
+impl std::error::Error for TemplateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// The pages, with their templates parsed once.
+#[derive(Debug)]
+pub struct Pages {
+    templates: Environment<'static>,
+    site: Site,
+}
+
+impl Pages {
+    /// Parses the templates.
+    pub fn new(site: Site) -> Result<Self, TemplateError> {
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(TemplateError)?;
+        templates.set_syntax(syntax);
+        for (name, source) in TEMPLATES {
+            templates.add_template(name, source).map_err(TemplateError)?;
+        }
+        Ok(Self { templates, site })
+    }
+
+    /// The sign-in page.
+    pub fn login(&self, page: &Login) -> String {
+        let problem = page.problem.map(ShownProblem::from);
+        let title = match (&problem, page.again) {
+            (Some(_), _) => "Not signed in",
+            (None, true) => "Confirm that it is you",
+            (None, false) => "Sign in",
+        };
+        let values = context! {
+            csrf => &page.csrf, interaction => &page.interaction, username => &page.username, problem => Serde(&problem),
+            client => Serde(page.client.as_ref().map(Client::shown)), offer_remember => page.offer_remember,
+            remember => page.remember, again => page.again,
+        };
+        self.render("login", title, false, values)
+    }
+
+    /// The consent page.
+    pub fn consent(&self, page: &Consent) -> String {
+        let values = context! {
+            csrf => &page.csrf, interaction => &page.interaction, client => Serde(page.client.shown()), account => &page.account,
+            scopes => Serde(&page.scopes), duration => &page.duration, returns_to => &page.returns_to,
+        };
+        self.render("consent", &format!("Allow {}?", page.client.name), false, values)
+    }
+
+    /// The sign-out question.
+    pub fn logout(&self, page: &Logout) -> String {
+        let values = context! {
+            csrf => &page.csrf, interaction => &page.interaction, client => Serde(page.client.as_ref().map(Client::shown)),
+            account => &page.account, offer_everywhere => page.offer_everywhere,
+        };
+        self.render("logout", "Sign out?", false, values)
+    }
+
+    /// The page after signing out.
+    pub fn logged_out(&self, page: &LoggedOut) -> String {
+        let values = context! { everywhere => page.everywhere, return_to => Serde(&page.return_to) };
+        self.render("logged_out", "You are signed out", false, values)
+    }
+
+    /// The error page.
+    pub fn error(&self, page: &ErrorPage) -> String {
+        let words: ErrorWords = words::error_words(&page.code);
+        let values = context! {
+            code => &page.code, description => &page.description, trace_id => &page.trace_id, words => Serde(words),
+            client => Serde(page.client.as_ref().map(Client::shown)), mismatch => Serde(&page.mismatch),
+        };
+        self.render("error", words.heading, page.mismatch.is_some(), values)
+    }
+
+    /// A page that says one thing.
+    pub fn message(&self, page: &Message) -> String {
+        self.render("message", &page.heading, false, Value::from(Serde(page)))
+    }
+
+    /// The page at `/`.
+    pub fn index(&self, page: &Index) -> String {
+        let values = context! { demo => page.demo, version => env!("CARGO_PKG_VERSION") };
+        self.render("index", "Sign-in server", true, values)
+    }
+
+    fn render(&self, name: &str, title: &str, wide: bool, page: Value) -> String {
+        let values = context! { title => title, wide => wide, site => Serde(&self.site), page => page };
+        self.templates.get_template(name).and_then(|template| template.render(values)).unwrap_or_else(
+            |error| {
+                tracing::error!(page = name, %error, "a page could not be rendered");
+                FALLBACK.to_owned()
+            },
+        )
+    }
+}
+
+/// Sent when a template fails, so that a person never faces an empty page.
+const FALLBACK: &str = "<!DOCTYPE html><html lang=\"en\"><title>Error</title><h1>Something broke on our side</h1>\
+                        <p><code id=\"oauth-error\">server_error</code></p><p>Try again in a minute.</p></html>";
+
+macro_rules! page {
+    ($file:literal) => {
+        concat!(include_str!("head.html"), include_str!($file), include_str!("foot.html"))
+    };
+}
+
+const TEMPLATES: [(&str, &str); 7] = [
+    ("login", page!("login.html")),
+    ("consent", page!("consent.html")),
+    ("logout", page!("logout.html")),
+    ("logged_out", page!("logged_out.html")),
+    ("error", page!("error.html")),
+    ("message", page!("message.html")),
+    ("index", page!("index.html")),
+];
+
+#[derive(Serialize)]
+struct ShownClient {
+    name: String,
+    initial: String,
+    host: Option<String>,
+    logo: Option<String>,
+    policy: Option<String>,
+    tos: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ShownProblem {
+    text: String,
+    field: Option<&'static str>,
+}
+
+impl From<LoginProblem> for ShownProblem {
+    fn from(problem: LoginProblem) -> Self {
+        let (text, field) = match problem {
+            LoginProblem::Refused => {
+                ("User name or password is wrong. Check both and try again.".to_owned(), Some("password"))
+            }
+            LoginProblem::UsernameMissing => ("Enter your user name or e-mail.".to_owned(), Some("username")),
+            LoginProblem::PasswordMissing => ("Enter your password.".to_owned(), Some("password")),
+            LoginProblem::Throttled(seconds) => {
+                (format!("Too many attempts. Wait {} and try again.", words::span(seconds.max(1))), None)
+            }
+            LoginProblem::Busy => {
+                ("The server is busy. Your password was not checked. Try again.".to_owned(), None)
+            }
+        };
+        Self { text, field }
+    }
+}
+
+/// An absolute `http` or `https` address: anything else (`javascript:` above all) never becomes a link.
+fn parsed(uri: &str) -> Option<Url> {
+    Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// What `src` of a logo may hold: an address, an embedded picture, or a path of this server.
+fn image(uri: &str) -> Option<String> {
+    let own = uri.starts_with('/') && !uri.starts_with("//") && !uri.starts_with("/\\");
+    let embedded = uri.starts_with("data:image/");
+    if own || embedded { Some(uri.to_owned()) } else { parsed(uri).map(String::from) }
+}

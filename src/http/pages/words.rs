@@ -1,0 +1,148 @@
+//! Plain words for scopes, error codes and lengths of time, as shown to people.
+
+use serde::Serialize;
+
+/// One line of the consent page.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScopeLine {
+    /// The scope as requested.
+    pub name: String,
+    /// What it allows, in plain words.
+    pub text: String,
+}
+
+impl ScopeLine {
+    /// A scope in plain words: its `description` when it has one, else the words for the scopes of OpenID Connect Core
+    /// §5.4 and §11, else a sentence around its name.
+    pub fn new(name: &str, description: Option<&str>) -> Self {
+        let standard = match name {
+            "openid" => "Know that you signed in here",
+            "profile" => "See your name and profile",
+            "email" => "See your e-mail address",
+            "address" => "See your postal address",
+            "phone" => "See your phone number",
+            "offline_access" => "Stay connected when you are not there",
+            _ => "",
+        };
+        let text = match description {
+            Some(words) => words.to_owned(),
+            None if standard.is_empty() => format!("Use the permission “{name}”"),
+            None => standard.to_owned(),
+        };
+        Self { name: name.to_owned(), text }
+    }
+}
+
+/// What an error page says about an error code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorWords {
+    /// The heading and title.
+    pub heading: &'static str,
+    /// What happened.
+    pub meaning: &'static str,
+    /// What the reader can do.
+    pub remedy: &'static str,
+}
+
+/// Plain words for an error code of RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6; other codes get general words.
+pub fn error_words(code: &str) -> ErrorWords {
+    const BACK: &str = "Go back to the app and start again. If this page comes back, send the reference below to the people who run the app.";
+    const WAIT: &str = "Wait a minute and try again. If this page comes back, send the reference below to the people who run this server.";
+    let (heading, meaning, remedy) = match code {
+        "invalid_request" => (
+            "This link does not work",
+            "The app sent a request that is incomplete or not allowed, so you were not sent on.",
+            BACK,
+        ),
+        "invalid_client" | "unauthorized_client" => (
+            "This app is not allowed here",
+            "The app that sent you is not known to this server, or may not sign people in this way.",
+            BACK,
+        ),
+        "access_denied" => {
+            ("Access was not given", "You said no, or a rule of this server did. Nothing was shared.", BACK)
+        }
+        "invalid_scope" => (
+            "The app asked for too much",
+            "The app asked for a permission that it cannot have. Nothing was shared.",
+            BACK,
+        ),
+        "unsupported_response_type" => (
+            "The app speaks another language",
+            "The app asked for an answer of a kind that this server does not give.",
+            BACK,
+        ),
+        "server_error" => {
+            ("Something broke on our side", "This is not your fault. Nothing was shared.", WAIT)
+        }
+        "temporarily_unavailable" => {
+            ("We are busy", "The server cannot answer just now. Nothing was lost.", WAIT)
+        }
+        _ => ("That did not work", "The request could not be completed.", BACK),
+    };
+    ErrorWords { heading, meaning, remedy }
+}
+
+/// A length of time in the largest unit that says it without much rounding: `600` is “10 minutes”.
+pub fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(31_536_000, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let (size, unit) = UNITS
+        .into_iter()
+        .find(|(size, _)| seconds >= *size && seconds.is_multiple_of(*size) || seconds >= 2 * size)
+        .unwrap_or((1, "second"));
+    let count = seconds.saturating_add(size / 2) / size;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The consent page's answer to “for how long”, from lifetimes in seconds. `idle` and `absolute` are those of the
+/// refresh token, when the client gets one.
+pub fn duration(access: u64, idle: Option<u64>, absolute: Option<u64>) -> String {
+    let until = "or until you sign out on all devices";
+    match (idle, absolute) {
+        (None, None) => format!("For {} after each sign-in.", span(access)),
+        (Some(idle), None) => format!("Until the app is not used for {}, {until}.", span(idle)),
+        (None, Some(absolute)) => format!("For {}, {until}.", span(absolute)),
+        (Some(idle), Some(absolute)) => {
+            format!("For {}, until the app is not used for {}, {until}.", span(absolute), span(idle))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_well() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (60, "1 minute"),
+            (90, "90 seconds"),
+            (600, "10 minutes"),
+            (3_600, "1 hour"),
+            (5_400, "90 minutes"),
+            (86_400, "1 day"),
+            (604_800, "7 days"),
+            (31_536_000, "1 year"),
+            (u64::MAX, "584942417355 years"),
+        ] {
+            assert_eq!(span(seconds), words);
+        }
+    }
+
+    #[test]
+    fn a_scope_has_words() {
+        assert_eq!(ScopeLine::new("email", None).text, "See your e-mail address");
+        assert_eq!(ScopeLine::new("read", Some("Read your files")).text, "Read your files");
+        assert_eq!(ScopeLine::new("write", None).text, "Use the permission “write”");
+    }
+
+    #[test]
+    fn how_long_names_both_limits() {
+        let words = duration(600, Some(86_400), Some(604_800));
+        assert!(words.contains("7 days") && words.contains("1 day"), "{words}");
+        assert_eq!(duration(600, None, None), "For 10 minutes after each sign-in.");
+    }
+}
