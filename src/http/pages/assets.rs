@@ -36,7 +36,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("/assets/style.css", CSS, include_str!("assets/style.css")),
     ("/assets/page.js", JS, include_str!("assets/page.js")),
     ("/assets/signet.svg", SVG, include_str!("assets/signet.svg")),
@@ -46,6 +46,7 @@ const FILES: [(&str, &str, &str); 8] = [
     ("/assets/demo.css", CSS, include_str!("demo/demo.css")),
     ("/assets/demo.js", JS, include_str!("demo/demo.js")),
     ("/assets/demo-oauth.js", JS, include_str!("demo/oauth.js")),
+    ("/assets/demo-verdict.js", JS, include_str!("demo/verdict.js")),
 ];
 
 #[cfg(test)]
@@ -77,7 +78,14 @@ mod tests {
         let dev: Vec<_> = all().into_iter().filter(|file| file.dev_only).map(|file| file.path).collect();
         assert_eq!(
             dev,
-            ["/demo", "/demo/callback", "/assets/demo.css", "/assets/demo.js", "/assets/demo-oauth.js"]
+            [
+                "/demo",
+                "/demo/callback",
+                "/assets/demo.css",
+                "/assets/demo.js",
+                "/assets/demo-oauth.js",
+                "/assets/demo-verdict.js"
+            ]
         );
     }
 

@@ -207,7 +207,7 @@ impl Message {
     /// The interaction is over, unknown, or began in another browser (S-017).
     pub fn interaction_expired() -> Self {
         Self::new(
-            "This sign-in has ended",
+            "This sign\u{2011}in has ended",
             "It took too long, was finished in another tab, or began in another browser.",
             "Go back to the app and start again. Your account is not affected.",
         )

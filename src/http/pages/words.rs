@@ -98,14 +98,16 @@ pub fn span(seconds: u64) -> String {
 /// The consent page's answer to “for how long”, from lifetimes in seconds. `idle` and `absolute` are those of the
 /// refresh token, when the client gets one.
 pub fn duration(access: u64, idle: Option<u64>, absolute: Option<u64>) -> String {
-    let until = "or until you sign out on all devices";
+    let sooner = "if you sign out on all devices";
     match (idle, absolute) {
         (None, None) => format!("For {} after each sign-in.", span(access)),
-        (Some(idle), None) => format!("Until the app is not used for {}, {until}.", span(idle)),
-        (None, Some(absolute)) => format!("For {}, {until}.", span(absolute)),
-        (Some(idle), Some(absolute)) => {
-            format!("For {}, until the app is not used for {}, {until}.", span(absolute), span(idle))
-        }
+        (Some(idle), None) => format!("Until the app is not used for {}, or {sooner}.", span(idle)),
+        (None, Some(absolute)) => format!("For at most {}. It ends sooner {sooner}.", span(absolute)),
+        (Some(idle), Some(absolute)) => format!(
+            "For at most {}. It ends sooner if the app is not used for {}, or {sooner}.",
+            span(absolute),
+            span(idle)
+        ),
     }
 }
 
