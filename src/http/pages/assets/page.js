@@ -22,8 +22,8 @@ for (const button of document.querySelectorAll("button[data-reveals]")) {
 }
 
 // Some browsers do not honour autofocus on an element that is not a form field.
-const alert = document.querySelector(".alert[autofocus]");
-if (alert) alert.focus();
+const summary = document.querySelector(".alert[autofocus]");
+if (summary) summary.focus();
 
 // One press is one request: a second press of the same button is dropped until the page is shown again.
 for (const form of document.querySelectorAll("form[method=post]")) {
