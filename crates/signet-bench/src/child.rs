@@ -1,0 +1,134 @@
+//! The processes under test: Signet itself, and the bare HTTP server beside it. Both end with the benchmark.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::failure::{Result, failure};
+use crate::http::{Connection, request};
+
+/// How to start Signet.
+pub(crate) struct Launch {
+    /// The binary.
+    pub(crate) binary: PathBuf,
+    /// Where it keeps its state and, beside it, its log.
+    pub(crate) dir: PathBuf,
+    /// A PostgreSQL URL; without, SQLite in `dir`.
+    pub(crate) database: Option<String>,
+    /// Environment variables, `NAME=value`.
+    pub(crate) environment: Vec<String>,
+}
+
+/// A running Signet.
+pub(crate) struct Server {
+    process: Process,
+    /// The public listener.
+    pub(crate) address: SocketAddr,
+    /// The issuer's host and port.
+    pub(crate) authority: String,
+    /// From the start of the process to the first 200 at `/healthz`.
+    pub(crate) ready_after: Duration,
+}
+
+impl Server {
+    /// Starts `signet dev` and waits until it answers.
+    pub(crate) async fn start(launch: &Launch) -> Result<Self> {
+        let (port, admin_port) = (free_port()?, free_port()?);
+        let log = std::fs::File::create(launch.dir.with_extension("log"))?;
+        let mut command = Command::new(&launch.binary);
+        command.arg("dev").arg("--dir").arg(&launch.dir);
+        command.args(["--port", &port.to_string(), "--admin-port", &admin_port.to_string()]);
+        if let Some(url) = &launch.database {
+            command.args(["--database", url]);
+        }
+        command.envs(launch.environment.iter().filter_map(|pair| pair.split_once('=')));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let start = Instant::now();
+        let mut process = Process(command.spawn()?);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let authority = format!("localhost:{port}");
+        let probe = request("GET /healthz", &authority, &[], None);
+        loop {
+            if let Ok(reply) = Connection::new(address).send(&probe).await
+                && reply.status == 200
+            {
+                break;
+            }
+            if let Some(status) = process.0.try_wait()? {
+                return Err(failure(format!(
+                    "signet ended with {status}: {}",
+                    tail(&launch.dir.with_extension("log"))
+                )));
+            }
+            if start.elapsed() > Duration::from_secs(60) {
+                return Err(failure("signet was not ready within a minute"));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(Self { process, address, authority, ready_after: start.elapsed() })
+    }
+
+    /// Resident memory in KiB: now, and at most so far (`/proc`; `None` elsewhere than on Linux).
+    pub(crate) fn memory(&self) -> (Option<u64>, Option<u64>) {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+}
+
+/// The bare HTTP server: this program again, in a process of its own.
+pub(crate) struct BareServer {
+    _process: Process,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl BareServer {
+    /// Starts it.
+    pub(crate) fn start() -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?).arg("bare").stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take();
+        let process = Process(child);
+        let mut line = String::new();
+        if let Some(output) = output {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let port: u16 = line.trim().parse().map_err(|_| failure("the bare server told no port"))?;
+        Ok(Self { _process: process, address: (Ipv4Addr::LOCALHOST, port).into() })
+    }
+}
+
+/// A child that is ended when dropped: asked first, then made to.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && Instant::now() < deadline {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if self.0.kill().is_ok() {
+            let _ = self.0.wait();
+        }
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,165 @@
+//! Measures every path of Signet beside the ceiling this machine allows, in one run. `scripts/bench` starts it.
+
+mod bare;
+mod browser;
+mod child;
+mod client;
+mod cpu;
+mod failure;
+mod form;
+mod histogram;
+mod http;
+mod load;
+mod report;
+mod statement;
+mod suite;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
+
+use crate::child::{BareServer, Launch, Server};
+use crate::failure::{Result, failure};
+use crate::report::Report;
+use crate::statement::Target;
+use crate::suite::{Extent, Suite};
+
+/// Load generator for Signet.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts Signet with demo data and measures every path beside its ceiling.
+    Run(Options),
+    /// Measures the ceilings alone, without Signet.
+    Ceilings(Options),
+    /// The bare HTTP server; the other commands start it.
+    #[command(hide = true)]
+    Bare,
+}
+
+#[derive(Args)]
+struct Options {
+    /// The binary to measure.
+    #[arg(long, default_value = "target/release/signet")]
+    server: PathBuf,
+    /// A PostgreSQL server to make a database in; without, SQLite.
+    #[arg(long)]
+    postgres: Option<String>,
+    /// A folder for the server's state; must be empty or absent, and is left for inspection.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Where the figures go, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Connections.
+    #[arg(long, default_value_t = 32)]
+    clients: usize,
+    /// Measured seconds of one round.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Rounds of each path and its ceilings, in turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only these paths.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Environment for the server, NAME=value.
+    #[arg(long = "env")]
+    environment: Vec<String>,
+    /// Threads of the server that hash passwords; by default one less than the cores, at least one.
+    #[arg(long)]
+    hash_threads: Option<usize>,
+    /// argon2id memory in KiB, as the server has it.
+    #[arg(long, default_value_t = 19_456)]
+    argon2_memory: u32,
+    /// argon2id passes, as the server has them.
+    #[arg(long, default_value_t = 2)]
+    argon2_passes: u32,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Bare => bare::serve().map(|()| true),
+        Command::Run(options) => measure(&options, true),
+        Command::Ceilings(options) => measure(&options, false),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("signet-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options, with_server: bool) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Ctrl-C drops the run, and with it the servers it started.
+        tokio::select! {
+            done = run(options, with_server) => done,
+            _ = tokio::signal::ctrl_c() => Err(failure("interrupted")),
+        }
+    })
+}
+
+/// True if everything could be measured.
+async fn run(options: &Options, with_server: bool) -> Result<bool> {
+    let cores = std::thread::available_parallelism()?.get();
+    let extent = Extent {
+        clients: options.clients.max(1),
+        span: Duration::from_secs_f64(options.seconds),
+        rounds: options.rounds.max(1),
+        cores,
+        hash_threads: options.hash_threads.unwrap_or(cores.saturating_sub(1).max(1)),
+        argon2: (options.argon2_memory, options.argon2_passes),
+    };
+    std::fs::create_dir_all(&options.dir)?;
+    let (target, database) = match &options.postgres {
+        Some(url) => {
+            let rows = statement::fresh_postgres(url, "signet_bench_rows").await?;
+            (Target::Postgres(rows), Some(statement::fresh_postgres(url, "signet_bench").await?))
+        }
+        None => (Target::Sqlite(options.dir.join("rows.sqlite")), None),
+    };
+    statement::create(&target).await?;
+    let backend = if database.is_some() { "PostgreSQL" } else { "SQLite" };
+    let setting = json!({
+        "cores": cores, "clients": extent.clients, "seconds": options.seconds, "rounds": extent.rounds,
+        "hash_threads": extent.hash_threads, "argon2_memory_kib": extent.argon2.0, "argon2_passes": extent.argon2.1,
+    });
+    let report = Report::new(backend.to_owned(), setting);
+    let mut suite = Suite { extent, target, bare: BareServer::start()?, report };
+    if with_server {
+        let launch = Launch {
+            binary: options.server.clone(),
+            dir: options.dir.join("signet"),
+            database,
+            environment: options.environment.clone(),
+        };
+        let first = Server::start(&launch).await?;
+        suite.report.add_start(first.ready_after);
+        drop(first);
+        let server = Server::start(&launch).await?;
+        suite.report.add_start(server.ready_after);
+        suite.report.add_memory("start", server.memory());
+        suite.paths(&server, &options.only).await?;
+    } else {
+        suite.ceilings().await?;
+    }
+    writeln!(std::io::stdout(), "{}", suite.report.table())?;
+    if let Some(path) = &options.json {
+        std::fs::write(path, serde_json::to_string_pretty(&suite.report.json())?)?;
+    }
+    Ok(!suite.report.failed())
+}

@@ -1,0 +1,284 @@
+//! What was measured, as a table for people and as JSON for comparison.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::load::Measure;
+
+/// One measurement, as figures.
+#[derive(Clone)]
+pub(crate) struct Part {
+    name: String,
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    calls: u64,
+    failures: u64,
+    first_failure: Option<String>,
+}
+
+impl Part {
+    /// The figures of a measurement.
+    pub(crate) fn of(name: &str, measure: &Measure) -> Self {
+        let part = Self {
+            name: name.to_owned(),
+            rate: measure.rate(),
+            p50_ms: measure.latency.quantile(0.5).as_secs_f64() * 1000.0,
+            p99_ms: measure.latency.quantile(0.99).as_secs_f64() * 1000.0,
+            calls: measure.latency.count(),
+            failures: measure.failures,
+            first_failure: measure.first_failure.as_ref().map(ToString::to_string),
+        };
+        eprintln!("  {name}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms", part.rate, part.p50_ms, part.p99_ms);
+        part
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name, "rate_per_second": round(self.rate), "p50_ms": round(self.p50_ms),
+            "p99_ms": round(self.p99_ms), "calls": self.calls, "failures": self.failures,
+            "first_failure": self.first_failure,
+        })
+    }
+}
+
+/// A path beside its ceilings.
+pub(crate) struct Row {
+    /// The path.
+    pub(crate) path: Part,
+    /// What it cannot do without; each of them alone.
+    pub(crate) ceilings: Vec<Part>,
+    /// The least ratio that is good enough.
+    pub(crate) target: Option<f64>,
+}
+
+impl Row {
+    /// The rate of doing all the ceilings' work one after the other.
+    fn ceiling_rate(&self) -> f64 {
+        let seconds: f64 = self.ceilings.iter().map(|part| 1.0 / part.rate).sum();
+        1.0 / seconds
+    }
+
+    fn ratio(&self) -> f64 {
+        self.path.rate / self.ceiling_rate()
+    }
+
+    fn ceiling_name(&self) -> String {
+        self.ceilings.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+/// A path with and without a login flood beside it.
+pub(crate) struct Flood {
+    /// The path.
+    pub(crate) name: &'static str,
+    /// Alone.
+    pub(crate) idle: Part,
+    /// Beside the flood.
+    pub(crate) flooded: Part,
+}
+
+impl Flood {
+    /// The most that the 99th percentile may grow.
+    const TARGET: f64 = 2.0;
+
+    fn ratio(&self) -> f64 {
+        self.flooded.p99_ms / self.idle.p99_ms
+    }
+}
+
+/// Everything of one run.
+pub(crate) struct Report {
+    backend: String,
+    setting: Value,
+    start_ms: Vec<f64>,
+    rows: Vec<Row>,
+    ceilings: Vec<Part>,
+    floods: Vec<Flood>,
+    memory: Vec<(String, Option<u64>, Option<u64>)>,
+    failures: Vec<(String, String)>,
+}
+
+impl Report {
+    /// An empty one.
+    pub(crate) const fn new(backend: String, setting: Value) -> Self {
+        Self {
+            backend,
+            setting,
+            start_ms: Vec::new(),
+            rows: Vec::new(),
+            ceilings: Vec::new(),
+            floods: Vec::new(),
+            memory: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// A start of the server: the first makes keys and demo data, the later ones find them.
+    pub(crate) fn add_start(&mut self, ready_after: std::time::Duration) {
+        self.start_ms.push(ready_after.as_secs_f64() * 1000.0);
+    }
+
+    /// A path.
+    pub(crate) fn add_row(&mut self, row: Row) {
+        if let Some(text) = &row.path.first_failure {
+            self.failures.push((row.path.name.clone(), format!("{} calls: {text}", row.path.failures)));
+        }
+        self.rows.push(row);
+    }
+
+    /// A ceiling measured alone.
+    pub(crate) fn add_ceiling(&mut self, part: Part) {
+        self.ceilings.push(part);
+    }
+
+    /// A path under a login flood.
+    pub(crate) fn add_flood(&mut self, flood: Flood) {
+        self.floods.push(flood);
+    }
+
+    /// Resident and peak memory in KiB, after something.
+    pub(crate) fn add_memory(&mut self, after: &str, (now, peak): (Option<u64>, Option<u64>)) {
+        self.memory.push((after.to_owned(), now, peak));
+    }
+
+    /// A path that could not be measured.
+    pub(crate) fn add_failure(&mut self, name: &str, error: &Failure) {
+        eprintln!("  {name}: {error}");
+        self.failures.push((name.to_owned(), error.to_string()));
+    }
+
+    /// Whether something could not be measured. A missed target is no failure: it is what the table is for.
+    pub(crate) fn failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    /// The table, as Markdown.
+    pub(crate) fn table(&self) -> String {
+        let mut out = format!("\n## {}\n\n", self.backend);
+        // Writing to a string does not fail.
+        let _ = self.write_table(&mut out);
+        out
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        if !self.rows.is_empty() {
+            writeln!(out, "| path | rate /s | p50 ms | p99 ms | ceiling | ceiling /s | ratio | target | |")?;
+            writeln!(out, "|---|--:|--:|--:|---|--:|--:|--:|---|")?;
+        }
+        for row in &self.rows {
+            let (path, ratio) = (&row.path, row.ratio());
+            let target = row.target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target}"));
+            let verdict = row.target.map_or("", |target| if ratio >= target { "met" } else { "missed" });
+            write!(out, "| {} | {:.0} | {:.2} | {:.2} ", path.name, path.rate, path.p50_ms, path.p99_ms)?;
+            write!(out, "| {} | {:.0} ", row.ceiling_name(), row.ceiling_rate())?;
+            writeln!(out, "| {ratio:.2} | {target} | {verdict} |")?;
+        }
+        if !self.ceilings.is_empty() {
+            writeln!(out, "| ceiling | rate /s | p50 ms | p99 ms |\n|---|--:|--:|--:|")?;
+        }
+        for part in &self.ceilings {
+            writeln!(out, "| {} | {:.0} | {:.3} | {:.3} |", part.name, part.rate, part.p50_ms, part.p99_ms)?;
+        }
+        for flood in &self.floods {
+            let verdict = if flood.ratio() < Flood::TARGET { "met" } else { "missed" };
+            writeln!(
+                out,
+                "\n{} under a login flood: p99 {:.2} ms, alone {:.2} ms, ratio {:.2} (target < {}): {verdict}",
+                flood.name,
+                flood.flooded.p99_ms,
+                flood.idle.p99_ms,
+                flood.ratio(),
+                Flood::TARGET
+            )?;
+        }
+        self.write_process(out)
+    }
+
+    fn write_process(&self, out: &mut String) -> std::fmt::Result {
+        if let [first, later @ ..] = self.start_ms.as_slice() {
+            write!(out, "\nready after {first:.0} ms with an empty folder")?;
+            for start in later {
+                write!(out, ", {start:.0} ms with keys and data present (target ≤ 200)")?;
+            }
+            writeln!(out)?;
+        }
+        for (after, now, peak) in &self.memory {
+            if let (Some(now), Some(peak)) = (now, peak) {
+                writeln!(out, "memory after {after}: {:.1} MB, peak {:.1} MB", mb(*now), mb(*peak))?;
+            }
+        }
+        for (name, text) in &self.failures {
+            writeln!(out, "FAILED {name}: {text}")?;
+        }
+        Ok(())
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(&self) -> Value {
+        let parts = |parts: &[Part]| parts.iter().map(Part::json).collect::<Vec<_>>();
+        json!({
+            "backend": self.backend,
+            "setting": self.setting,
+            "start_ms": self.start_ms.iter().copied().map(round).collect::<Vec<_>>(),
+            "paths": self.rows.iter().map(|row| json!({
+                "path": row.path.json(),
+                "ceilings": parts(&row.ceilings),
+                "ceiling_per_second": round(row.ceiling_rate()),
+                "ratio": round(row.ratio()),
+                "target": row.target,
+            })).collect::<Vec<_>>(),
+            "ceilings": parts(&self.ceilings),
+            "login_flood": self.floods.iter().map(|flood| json!({
+                "path": flood.name, "idle": flood.idle.json(), "flooded": flood.flooded.json(),
+                "p99_ratio": round(flood.ratio()), "target": Flood::TARGET,
+            })).collect::<Vec<_>>(),
+            "memory_kib": self.memory.iter().map(|(after, now, peak)| json!({
+                "after": after, "resident": now, "peak": peak,
+            })).collect::<Vec<_>>(),
+            "failures": self.failures.iter().map(|(name, text)| json!({"path": name, "text": text})).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn mb(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+/// Three decimals; what is no number becomes zero, since JSON has no other.
+fn round(value: f64) -> f64 {
+    if value.is_finite() { (value * 1000.0).round() / 1000.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, rate: f64) -> Part {
+        Part {
+            name: name.to_owned(),
+            rate,
+            p50_ms: 1.0,
+            p99_ms: 2.0,
+            calls: 1,
+            failures: 0,
+            first_failure: None,
+        }
+    }
+
+    #[test]
+    fn ceilings_add_up_in_time_not_in_rate() {
+        let row = Row {
+            path: part("p", 500.0),
+            ceilings: vec![part("a", 2000.0), part("b", 2000.0)],
+            target: Some(0.6),
+        };
+        assert!((row.ceiling_rate() - 1000.0).abs() < 1e-6);
+        let mut report = Report::new("sqlite".to_owned(), Value::Null);
+        report.add_row(row);
+        assert!(report.table().contains("| a + b | 1000 | 0.50 | ≥ 0.6 | missed |"), "{}", report.table());
+        assert!(!report.failed());
+    }
+}
