@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Result, failure};
 use crate::http::{Connection, request};
+use crate::report::Usage;
+use crate::statement;
 
 /// How to start Signet.
 pub(crate) struct Launch {
@@ -28,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// The issuer's host and port.
     pub(crate) authority: String,
+    dir: PathBuf,
+    database: Option<String>,
     /// From the start of the process to the first 200 at `/healthz`.
     pub(crate) ready_after: Duration,
 }
@@ -46,7 +50,9 @@ impl Server {
         command.envs(launch.environment.iter().filter_map(|pair| pair.split_once('=')));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let start = Instant::now();
-        let mut process = Process(command.spawn()?);
+        let spawned = command.spawn();
+        let mut process =
+            Process(spawned.map_err(|error| failure(format!("{}: {error}", launch.binary.display())))?);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let authority = format!("localhost:{port}");
         let probe = request("GET /healthz", &authority, &[], None);
@@ -67,11 +73,20 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Ok(Self { process, address, authority, ready_after: start.elapsed() })
+        let ready_after = start.elapsed();
+        let (dir, database) = (launch.dir.clone(), launch.database.clone());
+        Ok(Self { process, address, authority, dir, database, ready_after })
     }
 
-    /// Resident memory in KiB: now, and at most so far (`/proc`; `None` elsewhere than on Linux).
-    pub(crate) fn memory(&self) -> (Option<u64>, Option<u64>) {
+    /// What it takes up at this moment.
+    pub(crate) async fn usage(&self) -> Result<Usage> {
+        let (resident_kib, peak_kib) = self.memory();
+        let disk_bytes = statement::size(self.database.as_deref(), &self.dir).await?;
+        Ok(Usage { resident_kib, peak_kib, disk_bytes })
+    }
+
+    /// From `/proc`, so nothing elsewhere than on Linux.
+    fn memory(&self) -> (Option<u64>, Option<u64>) {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap_or_default();
         let field = |name: &str| {
@@ -109,6 +124,9 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
         let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
         let deadline = Instant::now() + Duration::from_secs(10);
         while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && Instant::now() < deadline {

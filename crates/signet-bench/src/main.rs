@@ -152,7 +152,7 @@ async fn run(options: &Options, with_server: bool) -> Result<bool> {
         drop(first);
         let server = Server::start(&launch).await?;
         suite.report.add_start(server.ready_after);
-        suite.report.add_memory("start", server.memory());
+        suite.report.add_usage("start", server.usage().await?);
         suite.paths(&server, &options.only).await?;
     } else {
         suite.ceilings().await?;

@@ -89,6 +89,16 @@ impl Flood {
     }
 }
 
+/// What the server takes up.
+pub(crate) struct Usage {
+    /// Resident memory in KiB; unknown elsewhere than on Linux.
+    pub(crate) resident_kib: Option<u64>,
+    /// The most it ever was.
+    pub(crate) peak_kib: Option<u64>,
+    /// The database on disk.
+    pub(crate) disk_bytes: u64,
+}
+
 /// Everything of one run.
 pub(crate) struct Report {
     backend: String,
@@ -97,7 +107,7 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     ceilings: Vec<Part>,
     floods: Vec<Flood>,
-    memory: Vec<(String, Option<u64>, Option<u64>)>,
+    usage: Vec<(String, Usage)>,
     failures: Vec<(String, String)>,
 }
 
@@ -111,7 +121,7 @@ impl Report {
             rows: Vec::new(),
             ceilings: Vec::new(),
             floods: Vec::new(),
-            memory: Vec::new(),
+            usage: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -139,9 +149,9 @@ impl Report {
         self.floods.push(flood);
     }
 
-    /// Resident and peak memory in KiB, after something.
-    pub(crate) fn add_memory(&mut self, after: &str, (now, peak): (Option<u64>, Option<u64>)) {
-        self.memory.push((after.to_owned(), now, peak));
+    /// What the server takes up, after something.
+    pub(crate) fn add_usage(&mut self, after: &str, usage: Usage) {
+        self.usage.push((after.to_owned(), usage));
     }
 
     /// A path that could not be measured.
@@ -205,10 +215,19 @@ impl Report {
             }
             writeln!(out)?;
         }
-        for (after, now, peak) in &self.memory {
-            if let (Some(now), Some(peak)) = (now, peak) {
-                writeln!(out, "memory after {after}: {:.1} MB, peak {:.1} MB", mb(*now), mb(*peak))?;
-            }
+        if !self.usage.is_empty() {
+            writeln!(out, "\n| after | resident MB | peak MB | database MB |\n|---|--:|--:|--:|")?;
+        }
+        for (after, usage) in &self.usage {
+            let memory =
+                |kib: Option<u64>| kib.map_or_else(|| "–".to_owned(), |kib| format!("{:.1}", mb(kib)));
+            let disk = mb(usage.disk_bytes / 1024);
+            writeln!(
+                out,
+                "| {after} | {} | {} | {disk:.1} |",
+                memory(usage.resident_kib),
+                memory(usage.peak_kib)
+            )?;
         }
         for (name, text) in &self.failures {
             writeln!(out, "FAILED {name}: {text}")?;
@@ -235,8 +254,9 @@ impl Report {
                 "path": flood.name, "idle": flood.idle.json(), "flooded": flood.flooded.json(),
                 "p99_ratio": round(flood.ratio()), "target": Flood::TARGET,
             })).collect::<Vec<_>>(),
-            "memory_kib": self.memory.iter().map(|(after, now, peak)| json!({
-                "after": after, "resident": now, "peak": peak,
+            "usage": self.usage.iter().map(|(after, usage)| json!({
+                "after": after, "resident_kib": usage.resident_kib, "peak_kib": usage.peak_kib,
+                "database_bytes": usage.disk_bytes,
             })).collect::<Vec<_>>(),
             "failures": self.failures.iter().map(|(name, text)| json!({"path": name, "text": text})).collect::<Vec<_>>(),
         })

@@ -99,6 +99,23 @@ pub(crate) async fn fresh_postgres(url: &str, name: &str) -> Result<String> {
     Ok(format!("{base}/{name}"))
 }
 
+/// Bytes on disk of the database that a server uses: a PostgreSQL URL, or else the folder with SQLite's files.
+pub(crate) async fn size(database: Option<&str>, dir: &Path) -> Result<u64> {
+    if let Some(url) = database {
+        let mut connection = PgConnection::connect(url).await?;
+        let bytes: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+            .fetch_one(&mut connection)
+            .await?;
+        return Ok(u64::try_from(bytes).unwrap_or(0));
+    }
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        // A log file may be gone by the time it is asked for.
+        bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
+    }
+    Ok(bytes)
+}
+
 async fn open_sqlite(path: &Path) -> Result<SqliteConnection> {
     // As durable as the server: the write-ahead log is synced at each commit.
     Ok(SqliteConnectOptions::new()

@@ -104,7 +104,7 @@ impl Suite {
             if let Err(error) = outcome {
                 self.report.add_failure(name, &error);
             }
-            self.report.add_memory(name, server.memory());
+            self.report.add_usage(name, server.usage().await?);
         }
         Ok(())
     }
