@@ -1,1 +1,3 @@
+//! The `signet` program.
+
 fn main() {}

@@ -19,7 +19,7 @@ pub use operate::{
 };
 pub use user::{UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 
-use crate::config::keys::Algorithm;
+use crate::oauth::algorithm::Algorithm;
 use crate::secret::{ClientSecret, DatabaseUrl, Password};
 
 /// The development store when neither `--dir` nor `SIGNET_DIR` names one.

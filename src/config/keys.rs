@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::section::section;
 use super::value::{Choice, Folder, Int, ListOf, OneOf, Raw, Rule, Secrets, quoted};
+use crate::oauth::algorithm::Algorithm;
 use crate::secret::MasterKey;
 
 /// How long verifiers may keep the key set: what the JWKS is served with (`max-age`), in minutes. A new key has to
@@ -29,26 +30,6 @@ section! {
         rotate_every_days: u32 = 90, Int(1, 3650);
         /// How long a new key is published before it signs, in minutes.
         publish_ahead_minutes: u32 = 1440, Int(MIN_PUBLISH_AHEAD_MINUTES, 43_200);
-    }
-}
-
-/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// ECDSA with P-256 and SHA-256.
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// EdDSA with Ed25519.
-    EdDsa,
-}
-
-impl Algorithm {
-    /// The `alg` value.
-    pub fn as_str(self) -> &'static str {
-        self.word()
     }
 }
 

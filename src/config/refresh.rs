@@ -2,6 +2,7 @@
 
 use super::section::section;
 use super::value::{Choice, Flag, Int, OneOf};
+use crate::oauth::client_metadata::TheftResponse;
 
 const HOUR: u32 = 3600;
 const DAY: u32 = 24 * HOUR;
@@ -61,17 +62,6 @@ section! {
         /// Whether a use yields a new refresh token at all.
         rotate: bool = true, Flag;
     }
-}
-
-/// What a proven theft ends. A client may narrow it for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TheftResponse {
-    /// Everything of the user, as "log out all devices".
-    User,
-    /// The login session the family came from.
-    Session,
-    /// The family alone.
-    Family,
 }
 
 impl Choice for TheftResponse {

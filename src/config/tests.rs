@@ -1,5 +1,6 @@
 //! Precedence, `…_FILE`, unknown keys, every range, the listing in `config/default.toml`, and that no secret shows.
 
+use crate::oauth::algorithm::Algorithm;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +95,7 @@ fn lists_are_separated_by_commas_in_a_variable() {
     .unwrap();
     let networks = loaded.config.http.trusted_proxies;
     assert_eq!(networks.iter().map(|network| network.prefix).collect::<Vec<_>>(), [8, 8, 32]);
-    assert_eq!(loaded.config.keys.further_algorithms, [keys::Algorithm::Ps256, keys::Algorithm::EdDsa]);
+    assert_eq!(loaded.config.keys.further_algorithms, [Algorithm::Ps256, Algorithm::EdDsa]);
 }
 
 #[test]

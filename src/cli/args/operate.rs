@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{algorithm, client_secret, password};
-use crate::config::keys::Algorithm;
+use crate::oauth::algorithm::Algorithm;
 use crate::secret::{ClientSecret, Password};
 
 /// Look at the configuration.

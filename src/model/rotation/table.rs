@@ -219,7 +219,7 @@ fn the_first_use_of_a_new_family_confirms_it_and_its_idle_time_is_whole() {
 #[test]
 fn the_defaults_are_valid_and_unsafe_policies_are_refused() {
     for class in ClientClass::ALL {
-        let defaults = class.defaults();
+        let defaults = ClassDefaults::of(*class);
         assert_eq!(validate(&defaults.policy, seconds(10)), Ok(()), "{class:?}");
         assert!(defaults.idle <= defaults.absolute, "{class:?}");
         assert_eq!(class.as_str().parse(), Ok(*class));

@@ -1,0 +1,3 @@
+//! The composition root: the only place that sees everything.
+
+pub mod provider;
