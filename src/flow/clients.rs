@@ -5,7 +5,7 @@
 //! client's row in that statement anyway. So a disabled client is refused within a second on every node, and a
 //! request on the hot path asks the database nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -26,6 +26,8 @@ const MOST: usize = 10_000;
 #[derive(Debug)]
 pub struct Clients {
     copies: RwLock<HashMap<ClientId, Arc<Client>>>,
+    /// The origins of all active clients, and the version they are of.
+    origins: RwLock<Option<(i64, HashSet<String>)>>,
     version: AtomicI64,
     /// When the version was last seen to be current, in milliseconds.
     checked_at: AtomicI64,
@@ -37,6 +39,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             copies: RwLock::default(),
+            origins: RwLock::default(),
             version: AtomicI64::new(-1),
             checked_at: AtomicI64::new(0),
             asked_at: AtomicI64::new(0),
@@ -71,6 +74,22 @@ impl Clients {
             }
         }
         Ok(Some(client))
+    }
+
+    /// Whether an origin is one of any active client's: what a preflight, which names no client, is answered by.
+    /// While the database does not answer, the last known ones count.
+    pub async fn is_origin_of_any(&self, store: &Store, origin: &str, now: Timestamp) -> bool {
+        if self.refresh(store, now).await.is_ok() {
+            let version = self.version.load(Ordering::Acquire);
+            let known = self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(of, _)| *of == version));
+            if !known
+                && let Ok(all) = all_origins(store).await
+                && let Ok(mut origins) = self.origins.write()
+            {
+                *origins = Some((version, all));
+            }
+        }
+        self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(_, all)| all.contains(origin)))
     }
 
     /// Forgets all copies: a client was changed through this node.
@@ -108,5 +127,21 @@ impl Clients {
         }
         self.checked_at.store(now.millis(), Ordering::Release);
         Ok(())
+    }
+}
+
+/// The origins of all active clients, page by page.
+async fn all_origins(store: &Store) -> Result<HashSet<String>, Error> {
+    const PAGE: u32 = 500;
+    let mut origins = HashSet::new();
+    let mut after = None;
+    loop {
+        let page = store.clients(after.as_ref(), PAGE).await?;
+        let more = page.len() == PAGE as usize;
+        after = page.last().map(|client| client.id.clone());
+        origins.extend(page.iter().filter(|client| client.is_active()).flat_map(|client| client.metadata.origins()));
+        if !more {
+            return Ok(origins);
+        }
     }
 }

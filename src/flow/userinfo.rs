@@ -1,5 +1,7 @@
 //! `/userinfo` (OpenID Connect Core §5.3).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::Provider;
@@ -7,6 +9,7 @@ use super::bearer;
 use super::issue::custom_claims;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
+use crate::model::client::Client;
 use crate::model::user::Subject;
 use crate::oauth::claims::ClaimTarget;
 use crate::oauth::scope::{ADDRESS, EMAIL, OPENID, PHONE, PROFILE, Scope};
@@ -28,11 +31,20 @@ const PROFILE_CLAIMS: [&str; 12] = [
     "locale",
 ];
 
+/// An answer of the UserInfo endpoint.
+#[derive(Debug)]
+pub struct UserInfo {
+    /// The claims.
+    pub claims: Map<String, Value>,
+    /// The client whose token it was.
+    pub client: Option<Arc<Client>>,
+}
+
 /// The claims that the token's scope opens.
 ///
 /// # Errors
 /// `invalid_token`, `insufficient_scope`, or a fault.
-pub async fn claims(op: &Provider, token: &AccessToken, now: Timestamp) -> Outcome<Map<String, Value>> {
+pub async fn claims(op: &Provider, token: &AccessToken, now: Timestamp) -> Outcome<UserInfo> {
     let token = bearer::live(op, token, None, now).await?;
     token.require_scope(
         OPENID,
@@ -40,10 +52,11 @@ pub async fn claims(op: &Provider, token: &AccessToken, now: Timestamp) -> Outco
     )?;
     let Some(subject) = &token.subject else { return Err(Rejection::invalid_token("a client's own token")) };
     let mut claims = claims_of_scope(subject, &token.scope);
-    if let Some(client) = op.clients.get(&op.store, &token.client, now).await? {
-        claims.extend(custom_claims(&client, Some(subject), ClaimTarget::Userinfo));
+    let client = op.clients.get(&op.store, &token.client, now).await?;
+    if let Some(client) = &client {
+        claims.extend(custom_claims(client, Some(subject), ClaimTarget::Userinfo));
     }
-    Ok(claims)
+    Ok(UserInfo { claims, client })
 }
 
 /// The standard claims of a user that a scope opens (OpenID Connect Core §5.4).

@@ -1,3 +1,6 @@
 //! The composition root: the only place that sees everything.
 
+pub mod background;
+pub mod listen;
 pub mod provider;
+pub mod run;

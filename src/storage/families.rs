@@ -222,6 +222,14 @@ impl Store {
     /// # Errors
     /// A storage fault; then nothing has changed, or the same token may be presented again.
     pub async fn rotate(&self, request: &RotateRequest) -> Result<Rotation, Error> {
+        let rotation = self.rotate_quickly_or_locked(request).await?;
+        if let Rotation::Decided(rotated) = &rotation {
+            self.verdicts.count(rotated.verdict);
+        }
+        Ok(rotation)
+    }
+
+    async fn rotate_quickly_or_locked(&self, request: &RotateRequest) -> Result<Rotation, Error> {
         if request.policy.rotates && request.binding.is_none() {
             let item = BatchItem {
                 id: request.id,

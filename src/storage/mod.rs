@@ -24,6 +24,7 @@ mod standing;
 mod sweep;
 mod throttle;
 mod users;
+mod verdicts;
 
 use std::sync::Arc;
 
@@ -55,6 +56,7 @@ pub struct Store {
     rotations: batch::Batcher,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    verdicts: Arc<verdicts::Verdicts>,
 }
 
 impl std::fmt::Debug for Store {
@@ -76,7 +78,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let db = db::Db::open(options).await?;
         let rotations = batch::Batcher::start(db.clone(), Arc::clone(&clock));
-        Ok(Self { db, rotations, clock, entropy })
+        Ok(Self { db, rotations, clock, entropy, verdicts: Arc::default() })
     }
 
     /// One trivial statement: whether the database answers.

@@ -1,0 +1,106 @@
+//! `/consent`: the page that asks whether a client may have what it asks for.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::app::App;
+use super::body::{self, FORM_LIMIT};
+use super::headers::page;
+use super::pages::view::Consent;
+use super::pages::words::{self, ScopeLine};
+use super::{authorize as edge, cookie, csrf, login, problem};
+use crate::flow::authorize::problem::{PageProblem, Refusal};
+use crate::flow::authorize::{self, OpenInteraction, Step};
+use crate::flow::browser::Browser;
+use crate::flow::consent;
+use crate::model::session::LoginSession;
+use crate::oauth::params::Params;
+use crate::oauth::scope::OFFLINE_ACCESS;
+use crate::secret::SessionHash;
+
+const FORM: &str = "consent";
+
+/// Shows or takes the consent form.
+pub async fn consent(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
+    let post = request.method() == Method::POST;
+    let params = if post { body::form(&request, &app, payload, FORM_LIMIT).await } else { body::query(&request) };
+    let params = match params {
+        Ok(params) => params,
+        Err(broken) => return problem::unreadable(&request, &app, broken),
+    };
+    let browser = match cookie::browser(&request, &app) {
+        Ok(browser) => browser,
+        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    };
+    let answer = if post {
+        take(&request, &app, &params, &browser).await
+    } else {
+        show(&app, &params, &browser).await
+    };
+    answer.unwrap_or_else(|refusal| problem::refusal(&request, &app, refusal, &[]))
+}
+
+async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpResponse, Refusal> {
+    let op = &app.provider;
+    let interaction = login::open(app, params, browser).await?;
+    let Some(cookie) = &browser.session else { return Ok(sign_in_first(app, interaction)) };
+    let found = op.store.session_by_cookie(&SessionHash::from(cookie), op.clock.now()).await?;
+    let Some((_, username)) = found else { return Ok(sign_in_first(app, interaction)) };
+    let client = login::shown_client(&interaction.client);
+    let sources = login::sources(&interaction, &client);
+    let handle = interaction.handle.reveal();
+    let scope = &interaction.request.scope;
+    let refresh = op.policy.refresh.of(&interaction.client);
+    let idle = scope.contains(OFFLINE_ACCESS).then_some(refresh.idle.as_secs());
+    let html = app.pages.consent(&Consent {
+        csrf: browser
+            .binding
+            .as_ref()
+            .map(|binding| csrf::interaction_token(app, FORM, binding, handle))
+            .unwrap_or_default(),
+        interaction: handle.to_owned(),
+        client,
+        account: username,
+        scopes: scope.iter().map(|name| ScopeLine::new(name, None)).collect(),
+        duration: words::duration(
+            op.policy.tokens.access_token.as_secs(),
+            idle,
+            Some(refresh.absolute.as_secs()),
+        ),
+        returns_to: interaction.request.return_path().redirect_uri.origin(),
+    });
+    Ok(page(app, StatusCode::OK, html, &sources, &[]))
+}
+
+async fn take(
+    request: &HttpRequest,
+    app: &App,
+    params: &Params,
+    browser: &Browser,
+) -> Result<HttpResponse, Refusal> {
+    let op = &app.provider;
+    let now = op.clock.now();
+    let interaction = login::open(app, params, browser).await?;
+    let expected = browser
+        .binding
+        .as_ref()
+        .map(|binding| csrf::interaction_token(app, FORM, binding, interaction.handle.reveal()));
+    let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
+    if !genuine || csrf::is_foreign(request, app) {
+        return Err(Refusal::Page(Box::new(PageProblem::Form)));
+    }
+    let session: Option<LoginSession> = authorize::session(op, browser, now).await?;
+    let Some(session) = session else { return Ok(sign_in_first(app, interaction)) };
+    // Anything but a clear yes is a no.
+    let step = if params.get("action") == Some("approve") {
+        consent::approve(op, interaction, session, &browser.origin, now).await?
+    } else {
+        authorize::deny(op, &interaction, now).await?
+    };
+    Ok(edge::next(app, &step, &[]))
+}
+
+fn sign_in_first(app: &App, interaction: OpenInteraction) -> HttpResponse {
+    edge::next(app, &Step::Login(interaction.handle), &[])
+}

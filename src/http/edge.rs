@@ -1,0 +1,93 @@
+//! What every request and answer passes: an id, the method check, cross-origin sharing, a deadline, and the last
+//! resort for a panic. Fail closed: whatever goes wrong here answers 5xx and grants nothing (S-109).
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt as _;
+
+use super::app::App;
+use super::cors::{self, Sharing};
+use super::error::{self, Challenge};
+use super::request::TraceId;
+use super::routes::Row;
+use crate::clock::monotonic_now;
+use crate::flow::rejection::Rejection;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Mounts one row of the route table behind the edge.
+pub fn mount(config: &mut web::ServiceConfig, row: &'static Row) {
+    let middleware = move |request: ServiceRequest, next: Next<BoxBody>| pass(row, request, next);
+    config.service(web::resource(row.path).wrap(from_fn(middleware)).route((row.handler)()));
+}
+
+async fn pass(
+    row: &'static Row,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let http = request.request().clone();
+    let Some(app) = http.app_data::<web::Data<App>>().cloned() else {
+        return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
+    };
+    let started = monotonic_now();
+    http.extensions_mut().insert(TraceId::generate(app.provider.entropy.as_ref()));
+    let mut response = if row.sharing == Sharing::Clients && cors::is_preflight(&http) {
+        cors::preflight(row.methods)
+    } else if !row.takes(http.method().as_str()) {
+        error::method_not_allowed(&http, row.methods)
+    } else {
+        guarded(&app, &http, request, next).await
+    };
+    cors::apply(&app, &http, row.sharing, &mut response).await;
+    finish(&http, &mut response);
+    app.metrics.request(row.path, http.method(), response.status().as_u16(), started.elapsed());
+    Ok(ServiceResponse::new(http, response))
+}
+
+/// Static files: the same edge, without a row.
+pub async fn asset(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let http = request.request().clone();
+    if !matches!(*http.method(), Method::GET | Method::HEAD) {
+        return Ok(ServiceResponse::new(http.clone(), error::method_not_allowed(&http, "GET, HEAD")));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Calls the handler within the deadline: retries of a refresh rest on an answer within it, or none (rotation.md).
+async fn guarded(
+    app: &App,
+    http: &HttpRequest,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> HttpResponse {
+    let call = AssertUnwindSafe(next.call(request)).catch_unwind();
+    match tokio::time::timeout(app.settings.request_deadline, call).await {
+        Ok(Ok(Ok(response))) => response.map_into_boxed_body().into_parts().1,
+        Ok(Ok(Err(failure))) => failure.error_response(),
+        Ok(Err(_panic)) => {
+            error::json(http, app, &Rejection::fault(&"the handler panicked"), Challenge::None)
+        }
+        Err(_elapsed) => {
+            let late = Rejection::unavailable(&"no answer within the request deadline");
+            error::json(http, app, &late, Challenge::None)
+        }
+    }
+}
+
+fn finish(http: &HttpRequest, response: &mut HttpResponse) {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::from_str(&super::request::trace_id(http)) {
+        headers.insert(REQUEST_ID, id);
+    }
+}

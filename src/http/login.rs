@@ -1,0 +1,198 @@
+//! `/login`: the sign-in page. GET shows it, POST takes it; a GET changes nothing.
+
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::app::App;
+use super::body::{self, FORM_LIMIT};
+use super::headers::{PageSources, page};
+use super::pages::view::{self, Login, LoginProblem};
+use super::{authorize as edge, cookie, csrf, problem};
+use crate::flow::authorize::problem::{PageProblem, Refusal};
+use crate::flow::authorize::{self, OpenInteraction};
+use crate::flow::browser::Browser;
+use crate::flow::login::{self, LoginOutcome, LoginRequest};
+use crate::flow::rejection::RETRY_AFTER_SECONDS;
+use crate::model::client::Client;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+use crate::secret::Password;
+
+const FORM: &str = "login";
+
+/// Shows or takes the sign-in form.
+pub async fn login(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
+    let browser = match cookie::browser(&request, &app) {
+        Ok(browser) => browser,
+        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    };
+    let params = if request.method() == Method::POST {
+        body::form(&request, &app, payload, FORM_LIMIT).await
+    } else {
+        body::query(&request)
+    };
+    let params = match params {
+        Ok(params) => params,
+        Err(broken) => return problem::unreadable(&request, &app, broken),
+    };
+    let interaction = match open(&app, &params, &browser).await {
+        Ok(interaction) => interaction,
+        Err(refusal) => return problem::refusal(&request, &app, refusal, &[]),
+    };
+    if request.method() == Method::POST {
+        take(&request, &app, params, browser, interaction).await
+    } else {
+        let shown = Shown { username: interaction.request.login_hint.clone().unwrap_or_default(), ..Shown::default() };
+        show(&app, &interaction, &browser, shown, StatusCode::OK)
+    }
+}
+
+/// The interaction that a page's `interaction` parameter names.
+///
+/// # Errors
+/// A page.
+pub async fn open(app: &App, params: &Params, browser: &Browser) -> Result<OpenInteraction, Refusal> {
+    let op = &app.provider;
+    let handle = params.get("interaction").ok_or(Refusal::Page(Box::new(PageProblem::Interaction)))?;
+    authorize::open(op, handle, browser, op.clock.now()).await
+}
+
+/// What the page's client section shows. Nothing of it is trusted.
+pub fn shown_client(client: &Client) -> view::Client {
+    let metadata = &client.metadata;
+    view::Client {
+        name: metadata.client_name.clone().unwrap_or_else(|| client.id.to_string()),
+        host: None,
+        logo_uri: metadata.logo_uri.clone(),
+        policy_uri: metadata.policy_uri.clone(),
+        tos_uri: metadata.tos_uri.clone(),
+    }
+}
+
+/// What the page may load and where its form may lead.
+pub fn sources(interaction: &OpenInteraction, client: &view::Client) -> PageSources {
+    PageSources {
+        form_target: Some(interaction.request.return_path().redirect_uri.csp_source()),
+        image: client.logo_origin(),
+    }
+}
+
+#[derive(Default)]
+struct Shown {
+    username: String,
+    problem: Option<LoginProblem>,
+    remember: bool,
+}
+
+fn show(
+    app: &App,
+    interaction: &OpenInteraction,
+    browser: &Browser,
+    shown: Shown,
+    status: StatusCode,
+) -> HttpResponse {
+    let handle = interaction.handle.reveal();
+    let client = shown_client(&interaction.client);
+    let sources = sources(interaction, &client);
+    let csrf = browser.binding.as_ref().map(|binding| csrf::interaction_token(app, FORM, binding, handle));
+    let html = app.pages.login(&Login {
+        csrf: csrf.unwrap_or_default(),
+        interaction: handle.to_owned(),
+        username: shown.username,
+        problem: shown.problem,
+        client: Some(client),
+        offer_remember: app.provider.policy.sessions.remember_me,
+        remember: shown.remember,
+        again: browser.session.is_some(),
+    });
+    page(app, status, html, &sources, &[])
+}
+
+async fn take(
+    request: &HttpRequest,
+    app: &App,
+    mut params: Params,
+    browser: Browser,
+    interaction: OpenInteraction,
+) -> HttpResponse {
+    let expected = browser
+        .binding
+        .as_ref()
+        .map(|binding| csrf::interaction_token(app, FORM, binding, interaction.handle.reveal()));
+    let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
+    if !genuine || csrf::is_foreign(request, app) {
+        return problem::refusal(request, app, Refusal::Page(Box::new(PageProblem::Form)), &[]);
+    }
+    if params.get("action") == Some("cancel") {
+        let op = &app.provider;
+        return match authorize::deny(op, &interaction, op.clock.now()).await {
+            Ok(step) => edge::next(app, &step, &[]),
+            Err(refusal) => problem::refusal(request, app, refusal, &[]),
+        };
+    }
+    let remember = params.get("remember") == Some("1");
+    let username = params.take("username").unwrap_or_default();
+    let password = params.take("password").map(Password::new);
+    let missing = match (&password, username.is_empty()) {
+        (_, true) => Some(LoginProblem::UsernameMissing),
+        (None, _) => Some(LoginProblem::PasswordMissing),
+        _ => None,
+    };
+    let (None, Some(password)) = (missing, password) else {
+        let shown = Shown { username, problem: missing, remember };
+        return show(app, &interaction, &browser, shown, StatusCode::BAD_REQUEST);
+    };
+    let attempt = LoginRequest { username, password, remember, interaction: Some(interaction.hash()) };
+    sign_in(request, app, attempt, browser, interaction).await
+}
+
+async fn sign_in(
+    request: &HttpRequest,
+    app: &App,
+    attempt: LoginRequest,
+    browser: Browser,
+    interaction: OpenInteraction,
+) -> HttpResponse {
+    let op = &app.provider;
+    let now = op.clock.now();
+    let outcome = login::sign_in(op, &attempt, &browser, now).await;
+    app.metrics.login(&outcome);
+    let again = |problem| Shown { username: attempt.username.clone(), problem: Some(problem), remember: attempt.remember };
+    match outcome {
+        Ok(LoginOutcome::SignedIn(signed_in)) => {
+            let signed_in = *signed_in;
+            // The interaction is read anew: it now knows who signed in within it.
+            let handle = interaction.handle.reveal();
+            let next = match authorize::open(op, handle, &browser, now).await {
+                Ok(interaction) => authorize::resume(op, interaction, Some(signed_in.session), now).await,
+                Err(refusal) => Err(refusal),
+            };
+            match next {
+                Ok(step) => edge::next(app, &step, &signed_in.cookies),
+                Err(refusal) => problem::refusal(request, app, refusal, &signed_in.cookies),
+            }
+        }
+        Ok(LoginOutcome::Refused) => {
+            show(app, &interaction, &browser, again(LoginProblem::Refused), StatusCode::UNAUTHORIZED)
+        }
+        Ok(LoginOutcome::Throttled(wait)) => {
+            let seconds = wait.as_secs().max(1);
+            let shown = again(LoginProblem::Throttled(seconds));
+            retry_after(show(app, &interaction, &browser, shown, StatusCode::TOO_MANY_REQUESTS), seconds)
+        }
+        Err(rejection) if rejection.code == ErrorCode::TemporarilyUnavailable => {
+            super::error::log(request, &rejection);
+            let shown = again(LoginProblem::Busy);
+            let response = show(app, &interaction, &browser, shown, StatusCode::SERVICE_UNAVAILABLE);
+            retry_after(response, u64::from(RETRY_AFTER_SECONDS))
+        }
+        Err(rejection) => problem::rejection(request, app, &rejection),
+    }
+}
+
+fn retry_after(mut response: HttpResponse, seconds: u64) -> HttpResponse {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}

@@ -1,0 +1,97 @@
+//! `/logout`: asks before it ends the session of this browser, or all of the user's; `/logged-out` says it is done.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::app::App;
+use super::body::{self, FORM_LIMIT};
+use super::headers::{PageSources, page, see_other};
+use super::pages::view::{LoggedOut, Logout, Message};
+use super::{cookie, csrf, problem};
+use crate::flow::authorize::problem::{PageProblem, Refusal};
+use crate::flow::browser::{Browser, SetCookie};
+use crate::flow::logout;
+use crate::flow::rejection::Rejection;
+use crate::model::session::LoginSession;
+use crate::oauth::params::Params;
+use crate::secret::SessionHash;
+
+const FORM: &str = "logout";
+
+/// Shows or takes the sign-out form.
+pub async fn logout(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
+    let browser = match cookie::browser(&request, &app) {
+        Ok(browser) => browser,
+        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    };
+    let session = match session(&app, &browser).await {
+        Ok(session) => session,
+        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    };
+    let Some((session, username)) = session else {
+        return problem::message(&request, &app, StatusCode::OK, Message::not_signed_in());
+    };
+    if request.method() != Method::POST {
+        return show(&app, &browser, username);
+    }
+    match body::form(&request, &app, payload, FORM_LIMIT).await {
+        Ok(params) => match take(&request, &app, &params, &browser, &session).await {
+            Ok(response) => response,
+            Err(refusal) => problem::refusal(&request, &app, refusal, &[]),
+        },
+        Err(broken) => problem::unreadable(&request, &app, broken),
+    }
+}
+
+/// The page after signing out.
+pub async fn logged_out(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let everywhere = request.query_string() == "everywhere=1";
+    let html = app.pages.logged_out(&LoggedOut { everywhere, ..LoggedOut::default() });
+    page(&app, StatusCode::OK, html, &PageSources::default(), &[])
+}
+
+fn show(app: &App, browser: &Browser, username: String) -> HttpResponse {
+    let csrf = browser.session.as_ref().map(|session| csrf::session_token(app, FORM, session));
+    let html = app.pages.logout(&Logout {
+        csrf: csrf.unwrap_or_default(),
+        account: username,
+        offer_everywhere: true,
+        ..Logout::default()
+    });
+    page(app, StatusCode::OK, html, &PageSources::default(), &[])
+}
+
+async fn take(
+    request: &HttpRequest,
+    app: &App,
+    params: &Params,
+    browser: &Browser,
+    session: &LoginSession,
+) -> Result<HttpResponse, Refusal> {
+    let expected = browser.session.as_ref().map(|cookie| csrf::session_token(app, FORM, cookie));
+    let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
+    if !genuine || csrf::is_foreign(request, app) {
+        return Err(Refusal::Page(Box::new(PageProblem::Form)));
+    }
+    if params.get("action") == Some("cancel") {
+        return Ok(see_other(app, "/", &[]));
+    }
+    let op = &app.provider;
+    let now = op.clock.now();
+    let everywhere = params.get("everywhere") == Some("1");
+    if everywhere {
+        let actor = format!("user:{}", session.user);
+        logout::all_devices(op, session.user, &actor, &browser.origin, now).await?;
+    } else {
+        logout::this_browser(op, session, &browser.origin, now).await?;
+    }
+    let location = if everywhere { "/logged-out?everywhere=1" } else { "/logged-out" };
+    Ok(see_other(app, location, &[SetCookie::ClearSession]))
+}
+
+async fn session(app: &App, browser: &Browser) -> Result<Option<(LoginSession, String)>, Rejection> {
+    let Some(cookie) = &browser.session else { return Ok(None) };
+    let op = &app.provider;
+    Ok(op.store.session_by_cookie(&SessionHash::from(cookie), op.clock.now()).await?)
+}

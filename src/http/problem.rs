@@ -1,0 +1,105 @@
+//! Refusals as pages: shown at the address where they arose, 4xx, with words that say what to do (RFC 6749 §4.1.2.1).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::app::App;
+use super::body::BodyError;
+use super::error;
+use super::headers::{PageSources, page, see_other};
+use super::pages::view::{ErrorPage, Message, RedirectMismatch};
+use super::request::trace_id;
+use crate::flow::authorize::problem::{PageProblem, Refusal};
+use crate::flow::browser::SetCookie;
+use crate::flow::rejection::{RETRY_AFTER_SECONDS, Rejection};
+use crate::oauth::error::ErrorCode;
+
+/// Renders a refusal of the authorization endpoint.
+pub fn refusal(request: &HttpRequest, app: &App, refusal: Refusal, cookies: &[SetCookie]) -> HttpResponse {
+    match refusal {
+        Refusal::Redirect { location, rejection } => {
+            error::log(request, &rejection);
+            see_other(app, &location, cookies)
+        }
+        Refusal::Page(problem) => problem_page(request, app, *problem),
+    }
+}
+
+/// Renders a rejection as a page.
+pub fn rejection(request: &HttpRequest, app: &App, rejection: &Rejection) -> HttpResponse {
+    error::log(request, rejection);
+    let unavailable = rejection.code == ErrorCode::TemporarilyUnavailable;
+    // A page has no client to authenticate: what would be 401 at the token endpoint is 400 here.
+    let status = match rejection.code {
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let html = app.pages.error(&ErrorPage {
+        code: rejection.code.as_str().to_owned(),
+        description: Some(rejection.description.to_owned()),
+        trace_id: trace_id(request),
+        ..ErrorPage::default()
+    });
+    let mut response = page(app, status, html, &PageSources::default(), &[]);
+    if unavailable {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    response
+}
+
+/// Renders a body or query that could not be read.
+pub fn unreadable(request: &HttpRequest, app: &App, broken: BodyError) -> HttpResponse {
+    let (status, description) = error::describe(broken);
+    let html = app.pages.error(&ErrorPage {
+        code: ErrorCode::InvalidRequest.as_str().to_owned(),
+        description: Some(description.to_owned()),
+        trace_id: trace_id(request),
+        ..ErrorPage::default()
+    });
+    page(app, status, html, &PageSources::default(), &[])
+}
+
+/// A page that says one thing, with its status.
+pub fn message(request: &HttpRequest, app: &App, status: StatusCode, message: Message) -> HttpResponse {
+    let html = app.pages.message(&message.with_trace(trace_id(request)));
+    page(app, status, html, &PageSources::default(), &[])
+}
+
+fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpResponse {
+    match problem {
+        PageProblem::Rejected(rejected) => rejection(request, app, &rejected),
+        PageProblem::Interaction => {
+            message(request, app, StatusCode::BAD_REQUEST, Message::interaction_expired())
+        }
+        PageProblem::Form => message(request, app, StatusCode::FORBIDDEN, Message::form_expired()),
+        PageProblem::RedirectUri { client, received, registered, nearest } => {
+            tracing::info!(
+                client = client.as_str(),
+                received = received.as_deref().unwrap_or("none"),
+                ?registered,
+                trace_id = trace_id(request),
+                "redirect_uri is not registered"
+            );
+            let received = received.unwrap_or_default();
+            let command = (!received.is_empty())
+                .then(|| format!("signet client update {client} --add-redirect-uri '{received}'"));
+            // What is registered is shown to developers only: in production it is the log's business.
+            let mismatch = app
+                .settings
+                .development
+                .then_some(RedirectMismatch { received, registered, nearest, command });
+            let html = app.pages.error(&ErrorPage {
+                code: ErrorCode::InvalidRequest.as_str().to_owned(),
+                description: Some(
+                    "The redirect_uri is missing or not registered for this client. Register it, exactly as sent.".to_owned(),
+                ),
+                trace_id: trace_id(request),
+                mismatch,
+                ..ErrorPage::default()
+            });
+            page(app, StatusCode::BAD_REQUEST, html, &PageSources::default(), &[])
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The route table: path, methods, who may read the answer from another origin, handler, specification. A path that
+//! is not here is 404, a method that is not here 405.
+
+use actix_web::{Route, web};
+
+use super::cors::Sharing;
+use super::{
+    authorize, consent, demo, edge, health, introspect, login, logout, metadata, metrics, revoke, start, token,
+    userinfo,
+};
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The path, exact.
+    pub path: &'static str,
+    /// The methods, as the `Allow` header lists them.
+    pub methods: &'static str,
+    /// Who may read the answer from another origin.
+    pub sharing: Sharing,
+    /// The handler, for all methods of the row.
+    pub handler: fn() -> Route,
+    /// Where the endpoint is specified.
+    pub spec: &'static str,
+}
+
+impl Row {
+    /// Whether the row takes a method.
+    pub fn takes(&self, method: &str) -> bool {
+        self.methods.split(", ").any(|one| one == method)
+    }
+}
+
+const fn row(
+    path: &'static str,
+    methods: &'static str,
+    sharing: Sharing,
+    handler: fn() -> Route,
+    spec: &'static str,
+) -> Row {
+    Row { path, methods, sharing, handler, spec }
+}
+
+use Sharing::{Clients, Everybody, Nobody};
+
+/// What the public listener answers.
+#[rustfmt::skip]
+pub const PUBLIC: &[Row] = &[
+    row("/.well-known/openid-configuration", "GET, HEAD", Everybody, || web::to(metadata::discovery), "OpenID Connect Discovery §4"),
+    row("/.well-known/oauth-authorization-server", "GET, HEAD", Everybody, || web::to(metadata::discovery), "RFC 8414 §3"),
+    row("/.well-known/jwks.json", "GET, HEAD", Everybody, || web::to(metadata::jwks), "RFC 7517 §5"),
+    row("/authorize", "GET, POST", Nobody, || web::to(authorize::authorize), "RFC 6749 §3.1"),
+    row("/token", "POST", Clients, || web::to(token::post), "RFC 6749 §3.2"),
+    row("/revoke", "POST", Clients, || web::to(revoke::post), "RFC 7009"),
+    row("/introspect", "POST", Nobody, || web::to(introspect::post), "RFC 7662"),
+    row("/userinfo", "GET, POST", Clients, || web::to(userinfo::userinfo), "OpenID Connect Core §5.3"),
+    row("/login", "GET, POST", Nobody, || web::to(login::login), "sign-in page"),
+    row("/consent", "GET, POST", Nobody, || web::to(consent::consent), "consent page"),
+    row("/logout", "GET, POST", Nobody, || web::to(logout::logout), "sign-out page"),
+    row("/logged-out", "GET", Nobody, || web::to(logout::logged_out), "page after signing out"),
+    row("/healthz", "GET, HEAD", Nobody, || web::to(health::live), "liveness, without detail"),
+    row("/", "GET, HEAD", Nobody, || web::to(start::page), "start page"),
+];
+
+/// What the public listener answers in development as well.
+#[rustfmt::skip]
+pub const DEVELOPMENT: &[Row] = &[
+    row("/demo/api/me", "GET", Nobody, || web::to(demo::me), "RFC 6750: the demo's protected resource"),
+    row("/demo/api/logout-all", "POST", Nobody, || web::to(demo::logout_all), "log out all devices, by the user's own token"),
+];
+
+/// What the admin listener answers beside the administration API.
+#[rustfmt::skip]
+pub const ADMIN: &[Row] = &[
+    row("/livez", "GET, HEAD", Nobody, || web::to(health::live), "liveness"),
+    row("/readyz", "GET, HEAD", Nobody, || web::to(health::ready), "readiness"),
+    row("/metrics", "GET", Nobody, || web::to(metrics::get), "OpenMetrics 1.0"),
+];
+
+/// Mounts the public listener.
+pub fn public(config: &mut web::ServiceConfig, development: bool) {
+    for row in PUBLIC.iter().chain(if development { DEVELOPMENT } else { &[] }) {
+        edge::mount(config, row);
+    }
+    config.service(
+        web::resource(["/assets/{name}", "/demo", "/demo/callback"])
+            .wrap(actix_web::middleware::from_fn(edge::asset))
+            .route(web::to(metadata::asset)),
+    );
+    config.default_service(web::to(start::not_found));
+}
+
+/// Mounts the admin listener.
+pub fn admin(config: &mut web::ServiceConfig) {
+    for row in ADMIN {
+        edge::mount(config, row);
+    }
+}

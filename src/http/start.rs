@@ -1,0 +1,21 @@
+//! The page at `/`, and the one for everything that is not there.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::app::App;
+use super::headers::{self, PageSources};
+use super::pages::view::{Index, Message};
+
+/// What this server is.
+pub async fn page(app: Data<App>) -> HttpResponse {
+    let html = app.pages.index(&Index { demo: app.settings.development });
+    headers::page(&app, StatusCode::OK, html, &PageSources::default(), &[])
+}
+
+/// There is nothing at this path.
+pub async fn not_found(_: HttpRequest, app: Data<App>) -> HttpResponse {
+    let html = app.pages.message(&Message::not_found());
+    headers::page(&app, StatusCode::NOT_FOUND, html, &PageSources::default(), &[])
+}

@@ -1,0 +1,92 @@
+//! What runs beside the requests: the key schedule, cleanup, and following the database's clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::flow::{Provider, keys};
+use crate::storage::SweepCursor;
+
+/// States change with time alone; rows change rarely. What another node has made is known within this.
+const KEY_INTERVAL: Duration = Duration::from_secs(5);
+const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
+/// A difference below this is noise of the measurement.
+const TOLERATED_MILLIS: i64 = 20;
+/// A difference above this deserves a word.
+const WORTH_A_WARNING_MILLIS: i64 = 2_000;
+
+/// What cleanup needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Cleanup {
+    /// Time between sweeps.
+    pub interval: Duration,
+    /// At most so many rows of a table per sweep; a full one is followed by the next at once.
+    pub batch: u32,
+    /// Audit entries live so long.
+    pub audit_retention: Duration,
+}
+
+/// Keeps the signing keys up to date until cancelled.
+pub async fn rotate_keys(op: Arc<Provider>) {
+    let mut ticks = interval(KEY_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(rejection) = keys::tick(&op, op.clock.now()).await {
+            tracing::error!(reason = ?rejection.reason, "the signing keys could not be brought up to date");
+        }
+    }
+}
+
+/// Deletes what has expired until cancelled.
+pub async fn sweep(op: Arc<Provider>, cleanup: Cleanup) {
+    let mut ticks = interval(cleanup.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut cursor = SweepCursor::default();
+    loop {
+        ticks.tick().await;
+        loop {
+            let now = op.clock.now();
+            match op.store.sweep(&mut cursor, cleanup.batch, cleanup.audit_retention, now).await {
+                Ok(swept) if swept.total() >= u64::from(cleanup.batch) => {
+                    tracing::debug!(?swept, "cleanup goes on");
+                    // Traffic first: the next batch takes its turn.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Ok(swept) => {
+                    tracing::debug!(?swept, "cleanup done");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cleanup was put off");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Makes this node's clock follow the database's, so that all nodes judge ages and expiries alike.
+pub async fn follow_database_clock(op: Arc<Provider>, clock: Arc<SystemClock>) {
+    let mut ticks = interval(CLOCK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut warned = false;
+    loop {
+        ticks.tick().await;
+        let before = SystemClock::machine_now();
+        let Ok(database) = op.store.database_time().await else { continue };
+        let after = SystemClock::machine_now();
+        let middle = i64::midpoint(before.millis(), after.millis());
+        let offset = database.millis().saturating_sub(middle);
+        let current = clock.now().millis().saturating_sub(SystemClock::machine_now().millis());
+        if offset.abs_diff(current) > TOLERATED_MILLIS.unsigned_abs() {
+            clock.set_offset_millis(offset);
+        }
+        if offset.abs() > WORTH_A_WARNING_MILLIS && !warned {
+            warned = true;
+            tracing::warn!(offset_millis = offset, "this machine's clock differs from the database's; set it by NTP");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The two listeners: public, and for operators.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App as ActixApp, HttpServer, web};
+
+use super::provider::SetupError;
+use crate::config::Config;
+use crate::flow::Provider;
+use crate::http::app::{App, Settings};
+use crate::http::metrics::Metrics;
+use crate::http::pages::view::{Pages, Site};
+use crate::http::prepared::Prepared;
+use crate::http::routes;
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The public listener.
+    pub public: SocketAddr,
+    /// The listener for operators.
+    pub admin: SocketAddr,
+}
+
+/// Two bound servers that do not run yet.
+pub struct Listening {
+    /// Where.
+    pub addresses: Addresses,
+    /// The public server.
+    pub public: Server,
+    /// The server for operators.
+    pub admin: Server,
+    /// Their state.
+    pub app: web::Data<App>,
+}
+
+impl std::fmt::Debug for Listening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listening").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// Sets limits and timeouts; a macro, since the type of an actix server cannot be named.
+macro_rules! tuned {
+    ($server:expr, $config:expr) => {
+        $server
+            .disable_signals()
+            .max_connections($config.http.max_connections as usize)
+            .keep_alive(seconds($config.http.keep_alive_seconds))
+            .client_request_timeout(seconds($config.http.client_request_timeout_seconds))
+            .client_disconnect_timeout(Duration::from_secs(2))
+            .shutdown_timeout(u64::from($config.http.shutdown_seconds))
+    };
+}
+
+/// Binds both listeners; from here on connections queue, and are answered once the servers are polled.
+///
+/// # Errors
+/// An address that cannot be bound, or pages that cannot be prepared.
+pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Result<Listening, SetupError> {
+    let app = web::Data::new(app(config, provider, development)?);
+    let state = app.clone();
+    let public = HttpServer::new(move || {
+        ActixApp::new().app_data(state.clone()).configure(|service| {
+            if state.settings.admin_on_public {
+                crate::http::admin::configure(service);
+            }
+            routes::public(service, development);
+        })
+    });
+    let public = tuned!(public, config).workers(workers(config.http.workers));
+    let public = public.bind(config.listen).map_err(|error| cannot_bind("listen", config.listen, &error))?;
+    let state = app.clone();
+    let admin = HttpServer::new(move || {
+        ActixApp::new().app_data(state.clone()).configure(|service| {
+            routes::admin(service);
+            crate::http::admin::configure(service);
+        })
+    });
+    // Health, metrics and administration need no more, and must not be starved by public load.
+    let admin = tuned!(admin, config).workers(1);
+    let admin =
+        admin.bind(config.admin_listen).map_err(|error| cannot_bind("admin_listen", config.admin_listen, &error))?;
+    let first = |addresses: Vec<SocketAddr>| {
+        addresses.first().copied().ok_or_else(|| SetupError("no address was bound".to_owned()))
+    };
+    let addresses = Addresses { public: first(public.addrs())?, admin: first(admin.addrs())? };
+    Ok(Listening { addresses, public: public.run(), admin: admin.run(), app })
+}
+
+fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<App, SetupError> {
+    let site = Site::new("Signet", provider.policy.issuer.as_str());
+    Ok(App {
+        pages: Pages::new(site).map_err(|error| SetupError(error.to_string()))?,
+        prepared: Prepared::new(&provider.policy, development),
+        settings: Settings {
+            development,
+            trusted_proxies: config.http.trusted_proxies.iter().map(|net| (net.address, net.prefix)).collect(),
+            body_timeout: seconds(config.http.body_timeout_seconds),
+            request_deadline: seconds(config.refresh.request_deadline_seconds),
+            hsts: seconds(config.http.hsts_seconds),
+            admin_on_public: config.admin.allow_on_public,
+            admin_on_loopback: config.admin_listen.ip().is_loopback(),
+        },
+        provider,
+        metrics: Metrics::new(),
+        stopping: AtomicBool::new(false),
+    })
+}
+
+/// One per core, unless configured.
+fn workers(configured: u32) -> usize {
+    if configured > 0 {
+        return configured as usize;
+    }
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn seconds(value: u32) -> Duration {
+    Duration::from_secs(u64::from(value))
+}
+
+fn cannot_bind(key: &str, address: SocketAddr, error: &std::io::Error) -> SetupError {
+    SetupError(format!("{key} = {address} cannot be used: {error}. Choose another port, or stop what listens there"))
+}
