@@ -40,6 +40,8 @@ pub struct Sources {
     pub environment: Vec<(OsString, OsString)>,
     /// The flags.
     pub flags: Vec<Flag>,
+    /// Reads no file that is not named: a development server must not take up the settings of a real one.
+    pub only_named_file: bool,
 }
 
 /// A configuration with its history.
@@ -61,6 +63,7 @@ pub fn load(sources: &Sources, mode: Mode) -> Result<Loaded, Error> {
     let mut loading = Loading { config: Config::default(), origins: Origins::default() };
     let file = match &sources.file {
         Some(path) => Some(path.clone()),
+        None if sources.only_named_file => None,
         None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
     };
     if let Some(path) = &file {

@@ -19,7 +19,7 @@ const NO_FILE: &str = "/dev/null";
 
 fn from_variables(pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
     let file = Some(PathBuf::from(NO_FILE));
-    load(&Sources { file, environment: variables(pairs), flags: Vec::new() }, Mode::Dev)
+    load(&Sources { file, environment: variables(pairs), ..Sources::default() }, Mode::Dev)
 }
 
 fn from_text(text: &str) -> Result<Loaded, Error> {
@@ -57,7 +57,7 @@ fn flag_beats_environment_beats_file_beats_default() {
             port,
         )
     }) {
-        let sources = Sources { file, environment, flags: flag.into_iter().collect() };
+        let sources = Sources { file, environment, flags: flag.into_iter().collect(), ..Sources::default() };
         let loaded = load(&sources, Mode::Dev).unwrap();
         assert_eq!(loaded.config.listen.port(), port);
     }
