@@ -11,6 +11,7 @@ use crate::config::{self, Config, Loaded, Mode, Sources};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::flow::{Provider, keys};
 use crate::model::audit::Origin;
+use crate::server::background;
 use crate::server::provider::{self, World};
 use crate::storage::Store;
 
@@ -54,7 +55,12 @@ impl Context {
         World { clock: self.clock.clone(), entropy: Arc::clone(&self.entropy) }
     }
 
-    /// The time by the clock that commands go by.
+    /// The clock that commands go by.
+    pub(super) fn clock(&self) -> Arc<SystemClock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The time by that clock.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -98,11 +104,7 @@ impl Context {
 
     /// Goes by the database's clock from now on, so that what is written here agrees with the server.
     pub(super) async fn follow(&self, store: &Store) -> Result<(), Failure> {
-        let before = SystemClock::machine_now();
-        let database = store.database_time().await?;
-        let after = SystemClock::machine_now();
-        let middle = before.millis() + (after.millis() - before.millis()) / 2;
-        self.clock.set_offset_millis(database.millis() - middle);
+        background::follow(store, &self.clock).await?;
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &Dev, global: &Global) -> Outcome {
     let config = context.config().clone();
     let database = config::database::shown(&config.database.url);
     let named = global.dir.as_deref().unwrap_or(Path::new(DEFAULT_DIR)).to_owned();
-    serve(config, provider, true, move |addresses| {
+    serve(config, provider, context.clock(), true, move |addresses| {
         let welcome = welcome::Welcome {
             issuer: &issuer,
             admin: addresses.admin,

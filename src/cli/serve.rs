@@ -35,7 +35,7 @@ pub(super) async fn run(global: &Global) -> Outcome {
     refuse_demo(&store, &context).await?;
     let provider = Arc::new(provider::build(context.config(), store, &context.world()).await?);
     keys::tick(&provider, context.now()).await?;
-    serve(context.config().clone(), provider, false, |addresses| {
+    serve(context.config().clone(), provider, context.clock(), false, |addresses| {
         tracing::info!(public = %addresses.public, admin = %addresses.admin, "ready");
     })
     .await?;

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::flow::{Provider, keys};
-use crate::storage::SweepCursor;
+use crate::storage::{Error, Store, SweepCursor};
 
 /// States change with time alone; rows change rarely. What another node has made is known within this.
 const KEY_INTERVAL: Duration = Duration::from_secs(5);
@@ -75,18 +75,26 @@ pub async fn follow_database_clock(op: Arc<Provider>, clock: Arc<SystemClock>) {
     let mut warned = false;
     loop {
         ticks.tick().await;
-        let before = SystemClock::machine_now();
-        let Ok(database) = op.store.database_time().await else { continue };
-        let after = SystemClock::machine_now();
-        let middle = i64::midpoint(before.millis(), after.millis());
-        let offset = database.millis().saturating_sub(middle);
-        let current = clock.now().millis().saturating_sub(SystemClock::machine_now().millis());
-        if offset.abs_diff(current) > TOLERATED_MILLIS.unsigned_abs() {
-            clock.set_offset_millis(offset);
-        }
+        let Ok(offset) = follow(&op.store, &clock).await else { continue };
         if offset.abs() > WORTH_A_WARNING_MILLIS && !warned {
             warned = true;
             tracing::warn!(offset_millis = offset, "this machine's clock differs from the database's; set it by NTP");
         }
     }
+}
+
+/// Sets a clock by the database's; returns the difference from the machine's own, in milliseconds.
+///
+/// # Errors
+/// A storage fault; the clock goes on as it was.
+pub async fn follow(store: &Store, clock: &SystemClock) -> Result<i64, Error> {
+    let before = SystemClock::machine_now();
+    let database = store.database_time().await?;
+    let after = SystemClock::machine_now();
+    let offset = database.millis().saturating_sub(i64::midpoint(before.millis(), after.millis()));
+    let current = clock.now().millis().saturating_sub(SystemClock::machine_now().millis());
+    if offset.abs_diff(current) > TOLERATED_MILLIS.unsigned_abs() {
+        clock.set_offset_millis(offset);
+    }
+    Ok(offset)
 }

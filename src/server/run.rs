@@ -14,36 +14,25 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::flow::Provider;
 
-/// A provider ready to serve, and how.
-pub struct Run {
-    /// The configuration.
-    pub config: Config,
-    /// The provider, its keys loaded.
-    pub provider: Arc<Provider>,
-    /// The clock to keep in step with the database; `None` where time is injected or the database is embedded.
-    pub clock: Option<Arc<SystemClock>>,
-    /// `dev`: the demo is served.
-    pub development: bool,
-}
-
-impl std::fmt::Debug for Run {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("development", &self.development).finish_non_exhaustive()
-    }
-}
-
-/// Serves until a signal. `ready` is called once both listeners accept.
+/// Serves until a signal. `ready` is called once both listeners accept. `clock`, the provider's, follows the
+/// database's from then on.
 ///
 /// # Errors
 /// An address that cannot be bound, or a signal handler that cannot be set.
-pub async fn run(run: Run, ready: impl FnOnce(&Addresses)) -> Result<(), SetupError> {
+pub async fn run(
+    config: Config,
+    provider: Arc<Provider>,
+    clock: Arc<SystemClock>,
+    development: bool,
+    ready: impl FnOnce(&Addresses),
+) -> Result<(), SetupError> {
     let failed = |error: std::io::Error| SetupError(format!("signals cannot be handled: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let Listening { addresses, public, admin, app } =
-        listen(&run.config, Arc::clone(&run.provider), run.development)?;
+        listen(&config, Arc::clone(&provider), development)?;
     let handles = [public.handle(), admin.handle()];
-    let tasks = background_tasks(&run);
+    let tasks = background_tasks(&config, &provider, &clock);
     ready(&addresses);
     let servers = async { tokio::join!(public, admin) };
     tokio::pin!(servers);
@@ -52,7 +41,7 @@ pub async fn run(run: Run, ready: impl FnOnce(&Addresses)) -> Result<(), SetupEr
         () = either(&mut terminate, &mut interrupt) => {
             tracing::info!("stopping: readiness says no, requests in flight are answered");
             app.stopping.store(true, Ordering::Release);
-            let drain = Duration::from_secs(u64::from(run.config.http.drain_seconds));
+            let drain = Duration::from_secs(u64::from(config.http.drain_seconds));
             let stop = async {
                 tokio::time::sleep(drain).await;
                 let [public, admin] = &handles;
@@ -67,27 +56,22 @@ pub async fn run(run: Run, ready: impl FnOnce(&Addresses)) -> Result<(), SetupEr
     for task in tasks {
         task.abort();
     }
-    run.provider.store.close().await;
+    provider.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn background_tasks(run: &Run) -> Vec<AbortHandle> {
-    let op = &run.provider;
+fn background_tasks(config: &Config, op: &Arc<Provider>, clock: &Arc<SystemClock>) -> Vec<AbortHandle> {
     let cleanup = Cleanup {
-        interval: Duration::from_secs(u64::from(run.config.cleanup.interval_seconds)),
-        batch: run.config.cleanup.batch,
-        audit_retention: Duration::from_secs(u64::from(run.config.cleanup.audit_retention_days) * 24 * 3600),
+        interval: Duration::from_secs(u64::from(config.cleanup.interval_seconds)),
+        batch: config.cleanup.batch,
+        audit_retention: Duration::from_secs(u64::from(config.cleanup.audit_retention_days) * 24 * 3600),
     };
-    let mut tasks = vec![
+    vec![
         tokio::spawn(background::rotate_keys(Arc::clone(op))).abort_handle(),
         tokio::spawn(background::sweep(Arc::clone(op), cleanup)).abort_handle(),
-    ];
-    if let Some(clock) = &run.clock {
-        let follow = background::follow_database_clock(Arc::clone(op), Arc::clone(clock));
-        tasks.push(tokio::spawn(follow).abort_handle());
-    }
-    tasks
+        tokio::spawn(background::follow_database_clock(Arc::clone(op), Arc::clone(clock))).abort_handle(),
+    ]
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {
