@@ -3,7 +3,7 @@
 //! A flow takes the [`Provider`] and what the edge has parsed, reads the clock once, and returns either what to
 //! answer or a [`rejection::Rejection`].
 
-//ADMIN
+pub mod admin;
 pub mod authorize;
 pub mod bearer;
 pub mod browser;

@@ -11,7 +11,7 @@ use crate::secret::UserId;
 pub struct User {
     /// The `sub` of this user's tokens; never reassigned.
     pub id: UserId,
-    /// The name as written at creation.
+    /// The name people sign in with, as written.
     pub username: String,
     /// The e-mail address as written.
     pub email: Option<String>,

@@ -14,16 +14,22 @@ const INSERT: Sql = Sql::both(
         cause, trace_id, details)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 );
-// Newest first; ids are ordered by time, so the last id of a page is the cursor of the next.
+// Newest first; ids are ordered by time, so the last id of a page is the cursor of the next. A filter that is not
+// set is the empty text, which is no event's and no client's name.
 const PAGE: Sql = Sql::both(
     "SELECT id, at, event, outcome, actor, user_id, client_id, session_id, address, user_agent, cause, trace_id,
         details
-     FROM audit_event WHERE id < $1 ORDER BY id DESC LIMIT $2",
+     FROM audit_event
+     WHERE id < $1 AND at >= $3 AND at < $4 AND ($5 = '' OR event = $5) AND ($6 = '' OR client_id = $6)
+     ORDER BY id DESC LIMIT $2",
 );
 const PAGE_OF_USER: Sql = Sql::both(
     "SELECT id, at, event, outcome, actor, user_id, client_id, session_id, address, user_agent, cause, trace_id,
         details
-     FROM audit_event WHERE user_id = $3 AND id < $1 ORDER BY id DESC LIMIT $2",
+     FROM audit_event
+     WHERE id < $1 AND at >= $3 AND at < $4 AND ($5 = '' OR event = $5) AND ($6 = '' OR client_id = $6)
+        AND user_id = $7
+     ORDER BY id DESC LIMIT $2",
 );
 
 /// Every statement of this file.
@@ -47,10 +53,18 @@ struct AuditRow {
 }
 
 /// Which entries to read, newest first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AuditQuery {
     /// Only those that concern this user.
     pub user: Option<UserId>,
+    /// Only those of this client.
+    pub client: Option<ClientId>,
+    /// Only those of this kind.
+    pub event: Option<Event>,
+    /// Only those at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only those before this time.
+    pub until: Option<Timestamp>,
     /// Only those before this one.
     pub before: Option<AuditId>,
     /// At most so many.
@@ -90,9 +104,20 @@ impl Store {
     /// A storage fault.
     pub async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, Error> {
         let before = query.before.map_or(Uuid::max(), |id| id.0);
+        let mut args = args![
+            before,
+            query.limit,
+            query.since.unwrap_or(Timestamp::from_millis(i64::MIN)),
+            query.until.unwrap_or(Timestamp::from_millis(i64::MAX)),
+            query.event.map_or("", Event::as_str),
+            query.client.as_ref().map_or("", ClientId::as_str),
+        ];
         let rows = match query.user {
-            Some(user) => self.db.fetch_all(&PAGE_OF_USER, args![before, query.limit, user]).await?,
-            None => self.db.fetch_all(&PAGE, args![before, query.limit]).await?,
+            Some(user) => {
+                args.push(super::Arg::from(user));
+                self.db.fetch_all(&PAGE_OF_USER, args).await?
+            }
+            None => self.db.fetch_all(&PAGE, args).await?,
         };
         rows.into_iter().map(entry_of).collect()
     }

@@ -26,7 +26,11 @@ const PAGE: Sql = Sql::both(concat!(
     client_columns!(),
     " FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
 ));
-const UPDATE: Sql = Sql::both("UPDATE clients SET metadata = $2, updated_at = $3 WHERE client_id = $1");
+// Of two writers that read the same version one wins, and no two versions have the same time.
+const UPDATE: Sql = Sql::both(
+    "UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
+     WHERE client_id = $1 AND updated_at = $4",
+);
 const DISABLE: Sql = Sql::both(
     "UPDATE clients SET disabled_at = $2, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NULL",
 );
@@ -35,8 +39,8 @@ const ENABLE: Sql = Sql::both(
 );
 const ROTATE_SECRET: Sql = Sql::both(
     "UPDATE clients SET previous_secret_hash = secret_hash, previous_secret_expires_at = $3, secret_hash = $2,
-        updated_at = $4
-     WHERE client_id = $1 AND secret_hash IS NOT NULL",
+        updated_at = CASE WHEN updated_at < $4 THEN $4 ELSE updated_at + 1 END
+     WHERE client_id = $1",
 );
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
 const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
@@ -96,13 +100,13 @@ impl TryFrom<ClientRow> for Client {
 /// A change of one client.
 #[derive(Clone, Debug)]
 pub enum ClientChange {
-    /// New metadata.
-    Metadata(Box<ClientMetadata>),
+    /// New metadata, unless the client has changed since it was read: `updated_at` as it was then.
+    Metadata(Box<ClientMetadata>, Timestamp),
     /// No endpoint serves it any more; its families stay but are refused while it is disabled.
     Disable,
     /// It may be used again.
     Enable,
-    /// A new secret; the former one stays good until the given time.
+    /// A new secret; the former one (if there is one) stays good until the given time.
     Secret(ClientSecretHash, Timestamp),
     /// Gone, with its families and consents.
     Delete,
@@ -148,7 +152,7 @@ impl Store {
         Ok(row.map_or(0, |(version,)| version))
     }
 
-    /// Changes a client; `false` where there is none or it already is so.
+    /// Changes a client; `false` where there is none, it already is so, or it is no longer what was read.
     ///
     /// # Errors
     /// A storage fault.
@@ -161,8 +165,8 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut tx = self.db.begin().await?;
         let changed = match change {
-            ClientChange::Metadata(metadata) => {
-                tx.execute(&UPDATE, args![id, to_json(metadata), now]).await?
+            ClientChange::Metadata(metadata, read_at) => {
+                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at]).await?
             }
             ClientChange::Disable => tx.execute(&DISABLE, args![id, now]).await?,
             ClientChange::Enable => tx.execute(&ENABLE, args![id, now]).await?,

@@ -35,6 +35,7 @@ const DELETE_CODES_OF_USER: Sql =
 const DELETE_DEVICES_OF_USER: Sql = Sql::both("DELETE FROM known_device WHERE user_id = $1");
 const END_SESSION: Sql =
     Sql::both("UPDATE login_session SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL");
+const USER_OF_SESSION: Sql = Sql::both("SELECT user_id FROM login_session WHERE id = $1");
 const END_FAMILIES_OF_SESSION: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
      WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4)",
@@ -66,6 +67,7 @@ pub(super) const ALL: &[Sql] = &[
     DELETE_CODES_OF_USER,
     DELETE_DEVICES_OF_USER,
     END_SESSION,
+    USER_OF_SESSION,
     END_FAMILIES_OF_SESSION,
     DELETE_CODES_OF_SESSION,
     END_FAMILY,
@@ -159,7 +161,8 @@ impl Store {
         finish(tx, audit, ended).await
     }
 
-    /// Ends one login session with what hangs on it. `None` where it is not live.
+    /// Ends one login session with what hangs on it. `None` where it is not live. The audit entry names its user
+    /// even where the caller does not know who that is.
     ///
     /// # Errors
     /// A storage fault; then nothing has ended.
@@ -171,9 +174,14 @@ impl Store {
         audit: AuditEntry,
     ) -> Result<Option<Ended>, Error> {
         let mut tx = self.db.begin().await?;
+        let mut audit = audit;
         let ended = end(&mut tx, Target::Session(session), cause, now).await?;
         if ended == Ended::default() {
             return Ok(None);
+        }
+        if audit.user.is_none() {
+            let row = tx.fetch_optional::<(uuid::Uuid,)>(&USER_OF_SESSION, args![session]).await?;
+            audit.user = row.map(|(user,)| UserId(user));
         }
         finish(tx, audit, ended).await
     }

@@ -31,8 +31,9 @@ const PAGE: Sql =
     Sql::both(concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2"));
 const REHASH: Sql = Sql::both("UPDATE users SET password_phc = $3 WHERE id = $1 AND password_phc = $2");
 const UPDATE: Sql = Sql::both(
-    "UPDATE users SET email = $2, email_key = $3, email_verified = $4, roles = $5, claims = $6, updated_at = $7
-     WHERE id = $1",
+    "UPDATE users SET email = $2, email_key = $3, email_verified = $4, roles = $5, claims = $6,
+        updated_at = CASE WHEN updated_at < $7 THEN $7 ELSE updated_at + 1 END, username = $8, username_key = $9
+     WHERE id = $1 AND updated_at = $10",
 );
 const ENABLE: Sql = Sql::both(
     "UPDATE users SET disabled_at = NULL, updated_at = $2 WHERE id = $1 AND disabled_at IS NOT NULL",
@@ -81,6 +82,10 @@ impl TryFrom<UserRow> for User {
 /// The editable part of an account, whole: what is not to change is given as it was read.
 #[derive(Clone, Debug)]
 pub struct UserChange {
+    /// `updated_at` as it was read: of two writers that read the same version one wins.
+    pub read_at: Timestamp,
+    /// The name people sign in with.
+    pub username: String,
     /// The e-mail address.
     pub email: Option<String>,
     /// Whether it is known to be the user's.
@@ -154,10 +159,11 @@ impl Store {
         self.db.write(&REHASH, args![user, old_phc, new_phc]).await.map(|_| ())
     }
 
-    /// Replaces the editable part of an account; `false` where there is no such user.
+    /// Replaces the editable part of an account; `false` where there is no such user, or it has changed since it
+    /// was read.
     ///
     /// # Errors
-    /// [`Error::Conflict`] with `users_email_unique` where the address is taken.
+    /// [`Error::Conflict`] with `users_username_unique` or `users_email_unique` where the name or address is taken.
     pub async fn update_user(
         &self,
         user: UserId,
@@ -174,6 +180,9 @@ impl Store {
             to_json(&change.roles),
             to_json(&change.claims),
             now,
+            &change.username,
+            login_key(&change.username),
+            change.read_at,
         ];
         if tx.execute(&UPDATE, args).await? == 0 {
             return Ok(false);

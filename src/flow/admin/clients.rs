@@ -1,0 +1,300 @@
+//! Registering clients and changing them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{AdminError, Answer, By, Page, merge_patch, page_size};
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::rejection::Rejection;
+use crate::model::audit::Event;
+use crate::model::client::Client;
+use crate::oauth::client_metadata::ClientMetadata;
+use crate::secret::{ClientId, ClientSecret, ClientSecretHash};
+use crate::storage::ClientChange;
+
+/// How long a former secret stays good unless the operator says otherwise.
+pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+/// How long a former secret may stay good.
+pub const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Client secrets begin so.
+const SECRET_PREFIX: &str = "ssc_";
+/// How often a change is tried again after another one has come between.
+const TRIES: u32 = 3;
+
+/// A client to register.
+#[derive(Clone, Debug)]
+pub struct CreateClient {
+    /// Its id; a random one if `None`.
+    pub id: Option<String>,
+    /// Its metadata.
+    pub metadata: ClientMetadata,
+}
+
+/// A registered client, and the only time its secret is shown.
+#[derive(Debug)]
+pub struct Created {
+    /// The client.
+    pub client: Client,
+    /// Its secret; `None` for a public client.
+    pub secret: Option<ClientSecret>,
+}
+
+/// How metadata changes.
+#[derive(Clone, Debug)]
+pub enum MetadataChange {
+    /// The new metadata, whole.
+    Replace(Box<ClientMetadata>),
+    /// A JSON merge patch (RFC 7396) on the present metadata.
+    Merge(Value),
+}
+
+/// A new secret, shown this once.
+#[derive(Debug)]
+pub struct RotatedSecret {
+    /// The client.
+    pub client: Client,
+    /// The new secret.
+    pub secret: ClientSecret,
+    /// Until when the former secret is good too; `None` where there was none.
+    pub previous_valid_until: Option<Timestamp>,
+}
+
+/// Registers a client.
+///
+/// # Errors
+/// An id or metadata that cannot be, an id that is taken, or a fault.
+pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
+    request.metadata.validate()?;
+    let id = match request.id {
+        Some(id) => checked_id(&id)?,
+        None => random_id(op)?,
+    };
+    let secret = if request.metadata.is_public() { None } else { Some(new_secret(op)?) };
+    let client = Client {
+        id,
+        metadata: request.metadata,
+        secret: secret.as_ref().map(ClientSecretHash::from),
+        previous_secret: None,
+        disabled_at: None,
+        created_at: by.now,
+        updated_at: by.now,
+    };
+    let entry = by.audit(op, Event::ClientCreated)?.client(&client.id);
+    op.store.create_client(&client, &entry).await?;
+    op.clients.forget();
+    Ok(Created { client, secret })
+}
+
+/// The client with this id.
+///
+/// # Errors
+/// No such client, or a fault.
+pub async fn show(op: &Provider, id: &ClientId) -> Answer<Client> {
+    op.store.client(id).await?.ok_or(AdminError::NotFound("client"))
+}
+
+/// Clients in the order of their ids; `after` is the last client of the page before.
+///
+/// # Errors
+/// A fault.
+pub async fn list(op: &Provider, after: Option<&ClientId>, limit: u32) -> Answer<Page<Client, ClientId>> {
+    let limit = page_size(limit);
+    Ok(Page::cut(op.store.clients(after, limit + 1).await?, limit, |client| client.id.clone()))
+}
+
+/// Changes a client's metadata. `expected` is its `updated_at` as the caller read it, if that matters.
+///
+/// # Errors
+/// No such client, metadata that cannot be, [`AdminError::Changed`], or a fault.
+pub async fn update(
+    op: &Provider,
+    by: &By<'_>,
+    id: &ClientId,
+    change: &MetadataChange,
+    expected: Option<Timestamp>,
+) -> Answer<Client> {
+    for _ in 0..TRIES {
+        let client = show(op, id).await?;
+        if expected.is_some_and(|expected| expected != client.updated_at) {
+            return Err(AdminError::Changed);
+        }
+        let metadata = changed(&client.metadata, change)?;
+        if metadata == client.metadata {
+            return Ok(client);
+        }
+        let change = ClientChange::Metadata(Box::new(metadata), client.updated_at);
+        let entry = by.audit(op, Event::ClientUpdated)?.client(id);
+        if op.store.change_client(id, &change, by.now, &entry).await? {
+            op.clients.forget();
+            return show(op, id).await;
+        }
+    }
+    Err(AdminError::Changed)
+}
+
+/// No endpoint serves the client any more, and its tokens are refused, until it is enabled again.
+///
+/// # Errors
+/// No such client, or a fault.
+pub async fn disable(op: &Provider, by: &By<'_>, id: &ClientId) -> Answer<Client> {
+    switch(op, by, id, (&ClientChange::Disable, Event::ClientDisabled)).await
+}
+
+/// The client may be used again, and so may its tokens that have not expired.
+///
+/// # Errors
+/// No such client, or a fault.
+pub async fn enable(op: &Provider, by: &By<'_>, id: &ClientId) -> Answer<Client> {
+    switch(op, by, id, (&ClientChange::Enable, Event::ClientEnabled)).await
+}
+
+/// Removes the client with its refresh tokens and consents.
+///
+/// # Errors
+/// No such client, or a fault.
+pub async fn delete(op: &Provider, by: &By<'_>, id: &ClientId) -> Answer<()> {
+    let entry = by.audit(op, Event::ClientDeleted)?.client(id);
+    let deleted = op.store.change_client(id, &ClientChange::Delete, by.now, &entry).await?;
+    op.clients.forget();
+    if deleted { Ok(()) } else { Err(AdminError::NotFound("client")) }
+}
+
+/// Gives the client a new secret; the present one stays good for `overlap` (zero: not at all), so that the client's
+/// instances can be changed one after another (S-022). A secret before that one dies.
+///
+/// # Errors
+/// No such client, a public client, too long an overlap, or a fault.
+pub async fn rotate_secret(
+    op: &Provider,
+    by: &By<'_>,
+    id: &ClientId,
+    overlap: Duration,
+) -> Answer<RotatedSecret> {
+    if overlap > LONGEST_OVERLAP {
+        return Err(AdminError::invalid(
+            "overlap_seconds",
+            "A former secret may stay good for 30 days at most.",
+        ));
+    }
+    let client = show(op, id).await?;
+    if client.metadata.is_public() {
+        return Err(AdminError::conflict(
+            "token_endpoint_auth_method",
+            "A public client has no secret. Change token_endpoint_auth_method first.",
+        ));
+    }
+    let secret = new_secret(op)?;
+    let until = by.now.plus(overlap);
+    let change = ClientChange::Secret(ClientSecretHash::from(&secret), until);
+    let entry = by.audit(op, Event::ClientSecretRotated)?.client(id);
+    if !op.store.change_client(id, &change, by.now, &entry).await? {
+        return Err(AdminError::NotFound("client"));
+    }
+    op.clients.forget();
+    let previous_valid_until = client.secret.is_some().then_some(until);
+    Ok(RotatedSecret { client: show(op, id).await?, secret, previous_valid_until })
+}
+
+async fn switch(
+    op: &Provider,
+    by: &By<'_>,
+    id: &ClientId,
+    (change, event): (&ClientChange, Event),
+) -> Answer<Client> {
+    let entry = by.audit(op, event)?.client(id);
+    // `false` is a client that is so already, or none: reading it tells.
+    op.store.change_client(id, change, by.now, &entry).await?;
+    op.clients.forget();
+    show(op, id).await
+}
+
+fn changed(metadata: &ClientMetadata, change: &MetadataChange) -> Answer<ClientMetadata> {
+    match change {
+        MetadataChange::Replace(metadata) => {
+            metadata.validate()?;
+            Ok(metadata.as_ref().clone())
+        }
+        MetadataChange::Merge(patch) => {
+            if !patch.is_object() {
+                return Err(AdminError::invalid("client", "A change of metadata is a JSON object."));
+            }
+            let present = serde_json::to_value(metadata).map_err(|error| Rejection::fault(&error))?;
+            Ok(ClientMetadata::from_json(&merge_patch::apply(present, patch))?)
+        }
+    }
+}
+
+/// An id that an operator chose. It never looks like a user's id, so that the `sub` of a client's own token is never
+/// a user's (S-029, RFC 9700 §4.15).
+fn checked_id(id: &str) -> Answer<ClientId> {
+    let sound = (1..=100).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-'));
+    if !sound {
+        return Err(AdminError::invalid(
+            "client_id",
+            "A client id has 1 to 100 letters, digits and the characters . _ ~ and -.",
+        ));
+    }
+    if uuid::Uuid::try_parse(id).is_ok() {
+        return Err(AdminError::invalid("client_id", "A client id must not be a UUID, as user ids are."));
+    }
+    Ok(ClientId::from(id))
+}
+
+/// 15 random bytes: 20 characters.
+fn random_id(op: &Provider) -> Answer<ClientId> {
+    Ok(ClientId(crate::digest::base64url(&op.entropy.bytes::<15>()?)))
+}
+
+fn new_secret(op: &Provider) -> Answer<ClientSecret> {
+    Ok(ClientSecret::new(op.entropy.secret(SECRET_PREFIX)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_client_id_is_never_a_users() {
+        for good in ["a", "demo-spa", "Shop.1_~", &"x".repeat(100)] {
+            assert!(checked_id(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a b",
+            "a/b",
+            "ä",
+            &"x".repeat(101),
+            "0197f3a2-6c1e-7d52-9a41-3f5f0b7f9c11",
+            "0197F3A26C1E7D529A413F5F0B7F9C11",
+        ] {
+            assert!(checked_id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_merge_patch_is_validated_like_new_metadata() {
+        let metadata = ClientMetadata {
+            redirect_uris: vec![
+                crate::oauth::redirect_uri::parse_registered("https://shop.example.com/callback").unwrap(),
+            ],
+            client_name: Some("Shop".to_owned()),
+            ..ClientMetadata::default()
+        };
+        let merge = |patch| changed(&metadata, &MetadataChange::Merge(patch));
+        assert_eq!(merge(json!({"client_name": null})).unwrap().client_name, None);
+        assert_eq!(merge(json!({"client_name": "Store"})).unwrap().redirect_uris, metadata.redirect_uris);
+        for bad in [
+            json!([]),
+            json!({"redirect_uris": []}),
+            json!({"client_id": "other"}),
+            json!({"secret_hash": "x"}),
+            json!({"redirect_uris": ["javascript:alert(1)"]}),
+        ] {
+            assert!(matches!(merge(bad.clone()), Err(AdminError::Invalid { .. })), "{bad}");
+        }
+    }
+}
