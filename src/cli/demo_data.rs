@@ -168,7 +168,7 @@ async fn follow_port(
     }
     metadata.redirect_uris.extend(missing);
     let audit = op.audit(Event::ClientUpdated, ACTOR, now)?.client(&existing.id).cause("demo data");
-    let change = ClientChange::Metadata(Box::new(metadata));
+    let change = ClientChange::Metadata(Box::new(metadata), existing.updated_at);
     Ok(op.store.change_client(&existing.id, &change, now, &audit).await?)
 }
 
