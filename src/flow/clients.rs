@@ -81,7 +81,8 @@ impl Clients {
     pub async fn is_origin_of_any(&self, store: &Store, origin: &str, now: Timestamp) -> bool {
         if self.refresh(store, now).await.is_ok() {
             let version = self.version.load(Ordering::Acquire);
-            let known = self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(of, _)| *of == version));
+            let known =
+                self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(of, _)| *of == version));
             if !known
                 && let Ok(all) = all_origins(store).await
                 && let Ok(mut origins) = self.origins.write()
@@ -139,7 +140,9 @@ async fn all_origins(store: &Store) -> Result<HashSet<String>, Error> {
         let page = store.clients(after.as_ref(), PAGE).await?;
         let more = page.len() == PAGE as usize;
         after = page.last().map(|client| client.id.clone());
-        origins.extend(page.iter().filter(|client| client.is_active()).flat_map(|client| client.metadata.origins()));
+        origins.extend(
+            page.iter().filter(|client| client.is_active()).flat_map(|client| client.metadata.origins()),
+        );
         if !more {
             return Ok(origins);
         }

@@ -34,7 +34,7 @@ pub async fn approve(
         .session(session.id)
         .origin(origin)
         .details(serde_json::json!({ "scope": interaction.request.scope.to_string() }).to_string());
-    op.store.remember_consent(session.user, &interaction.client.id, &scope, now, &entry).await?;
+    op.store.remember_consent(session.user, &interaction.client.id, &scope, &entry).await?;
     Ok(Step::Return(location))
 }
 

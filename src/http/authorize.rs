@@ -38,6 +38,8 @@ pub fn next(app: &App, step: &Step, cookies: &[SetCookie]) -> HttpResponse {
     match step {
         Step::Return(location) => see_other(app, location, cookies),
         Step::Login(handle) => see_other(app, &format!("/login?interaction={}", handle.reveal()), cookies),
-        Step::Consent(handle) => see_other(app, &format!("/consent?interaction={}", handle.reveal()), cookies),
+        Step::Consent(handle) => {
+            see_other(app, &format!("/consent?interaction={}", handle.reveal()), cookies)
+        }
     }
 }

@@ -53,7 +53,12 @@ pub async fn read(app: &App, mut payload: Payload, limit: usize) -> Result<Bytes
 ///
 /// # Errors
 /// [`BodyError`].
-pub async fn form(request: &HttpRequest, app: &App, payload: Payload, limit: usize) -> Result<Params, BodyError> {
+pub async fn form(
+    request: &HttpRequest,
+    app: &App,
+    payload: Payload,
+    limit: usize,
+) -> Result<Params, BodyError> {
     if !is_form(request) {
         return Err(BodyError::WrongType);
     }

@@ -24,7 +24,8 @@ const FORM: &str = "consent";
 /// Shows or takes the consent form.
 pub async fn consent(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
     let post = request.method() == Method::POST;
-    let params = if post { body::form(&request, &app, payload, FORM_LIMIT).await } else { body::query(&request) };
+    let params =
+        if post { body::form(&request, &app, payload, FORM_LIMIT).await } else { body::query(&request) };
     let params = match params {
         Ok(params) => params,
         Err(broken) => return problem::unreadable(&request, &app, broken),

@@ -1,11 +1,12 @@
 //! Cross-origin reading of the token-bearing endpoints (WHATWG Fetch §3.2): exact origins of the clients, never with
 //! credentials, on every answer, errors too. A missing header on an error hides the error from the application.
 
+use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue,
+    ORIGIN, VARY,
 };
-use actix_web::http::Method;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::app::App;
@@ -48,7 +49,12 @@ pub fn preflight(allowed: &str) -> HttpResponse {
 }
 
 /// Adds the sharing headers to an answer.
-pub async fn apply(app: &App, request: &HttpRequest, sharing: Sharing, response: &mut actix_web::HttpResponse) {
+pub async fn apply(
+    app: &App,
+    request: &HttpRequest,
+    sharing: Sharing,
+    response: &mut actix_web::HttpResponse,
+) {
     let headers = match sharing {
         Sharing::Nobody => return,
         Sharing::Everybody => {

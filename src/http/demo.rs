@@ -53,7 +53,9 @@ pub async fn logout_all(request: HttpRequest, app: Data<App>) -> HttpResponse {
 
 async fn authorized(request: &HttpRequest, app: &App) -> Result<LiveToken, HttpResponse> {
     let refuse = |rejection: Rejection| error::json(request, app, &rejection, Challenge::Bearer);
-    let Some(token) = bearer_token(request).map_err(refuse)? else { return Err(error::no_token(request, app)) };
+    let Some(token) = bearer_token(request).map_err(refuse)? else {
+        return Err(error::no_token(request, app));
+    };
     let op = &app.provider;
     bearer::live(op, &token, Some(&AUDIENCE), op.clock.now()).await.map_err(refuse)
 }

@@ -69,8 +69,12 @@ pub fn body(request: &HttpRequest, error: BodyError) -> HttpResponse {
 /// Status and sentence of a body that could not be read.
 pub const fn describe(error: BodyError) -> (StatusCode, &'static str) {
     match error {
-        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large for this endpoint. Send less."),
-        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time. Send it again."),
+        BodyError::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large for this endpoint. Send less.")
+        }
+        BodyError::TooSlow => {
+            (StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time. Send it again.")
+        }
         BodyError::Broken => (StatusCode::BAD_REQUEST, "The request's body broke off. Send it again."),
         BodyError::WrongType => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -111,7 +115,10 @@ fn challenge_header(app: &App, rejection: &Rejection, challenge: Challenge) -> O
     let realm = text::quoted(app.provider.policy.issuer.as_str());
     let value = match (challenge, rejection.code) {
         (Challenge::Basic, ErrorCode::InvalidClient) => format!("Basic realm={realm}, charset=\"UTF-8\""),
-        (Challenge::Bearer, ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::InvalidRequest) => {
+        (
+            Challenge::Bearer,
+            ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::InvalidRequest,
+        ) => {
             format!(
                 "Bearer realm={realm}, error=\"{}\", error_description=\"{}\"",
                 rejection.code.as_str(),

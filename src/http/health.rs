@@ -31,7 +31,8 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
     let ready = keys && database && serving;
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     no_store(&mut response);
-    let check = |name: &str, good: bool| json!({ "name": name, "status": if good { "ok" } else { "failed" } });
+    let check =
+        |name: &str, good: bool| json!({ "name": name, "status": if good { "ok" } else { "failed" } });
     response.json(json!({
         "status": if ready { "ok" } else { "failed" },
         "checks": [check("signing_keys", keys), check("database", database), check("serving", serving)],

@@ -42,6 +42,8 @@ async fn answer(
     let client = client_auth::authenticate(op, &credentials, now).await;
     let client = client.map_err(|rejection| (rejection, challenge))?;
     let token = params.take("token");
-    let token = token.ok_or(Rejection::invalid_request("The token is missing. Send the one to look at.")).map_err(plain)?;
+    let token = token
+        .ok_or(Rejection::invalid_request("The token is missing. Send the one to look at."))
+        .map_err(plain)?;
     introspect::introspect(op, &client, &token, now).await.map_err(plain)
 }

@@ -44,7 +44,10 @@ pub async fn login(request: HttpRequest, app: Data<App>, payload: Payload) -> Ht
     if request.method() == Method::POST {
         take(&request, &app, params, browser, interaction).await
     } else {
-        let shown = Shown { username: interaction.request.login_hint.clone().unwrap_or_default(), ..Shown::default() };
+        let shown = Shown {
+            username: interaction.request.login_hint.clone().unwrap_or_default(),
+            ..Shown::default()
+        };
         show(&app, &interaction, &browser, shown, StatusCode::OK)
     }
 }
@@ -159,7 +162,11 @@ async fn sign_in(
     let now = op.clock.now();
     let outcome = login::sign_in(op, &attempt, &browser, now).await;
     app.metrics.login(&outcome);
-    let again = |problem| Shown { username: attempt.username.clone(), problem: Some(problem), remember: attempt.remember };
+    let again = |problem| Shown {
+        username: attempt.username.clone(),
+        problem: Some(problem),
+        remember: attempt.remember,
+    };
     match outcome {
         Ok(LoginOutcome::SignedIn(signed_in)) => {
             let signed_in = *signed_in;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -94,7 +94,11 @@ impl Metrics {
         registry.register("tokens_issued", "Token responses, by grant", tokens.clone());
         registry.register("token_errors", "Error responses of protocol endpoints, by code", errors.clone());
         registry.register("logins", "Sign-in attempts, by result", logins.clone());
-        registry.register("refresh_verdicts", "Refresh tokens presented since start, by verdict", verdicts.clone());
+        registry.register(
+            "refresh_verdicts",
+            "Refresh tokens presented since start, by verdict",
+            verdicts.clone(),
+        );
         registry.register("db_pool_connections", "Database connections, by state", connections.clone());
         registry.register("password_hash_jobs", "Password hashes, by state", hashing.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);

@@ -86,10 +86,12 @@ fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpR
             let command = (!received.is_empty())
                 .then(|| format!("signet client update {client} --add-redirect-uri '{received}'"));
             // What is registered is shown to developers only: in production it is the log's business.
-            let mismatch = app
-                .settings
-                .development
-                .then_some(RedirectMismatch { received, registered, nearest, command });
+            let mismatch = app.settings.development.then_some(RedirectMismatch {
+                received,
+                registered,
+                nearest,
+                command,
+            });
             let html = app.pages.error(&ErrorPage {
                 code: ErrorCode::InvalidRequest.as_str().to_owned(),
                 description: Some(

@@ -39,6 +39,8 @@ async fn answer(request: &HttpRequest, app: &App, mut params: Params) -> Result<
     let client = client.map_err(|rejection| (rejection, challenge))?;
     cors::client_is(request, &client);
     let token = params.take("token");
-    let token = token.ok_or(Rejection::invalid_request("The token is missing. Send the one to revoke.")).map_err(plain)?;
+    let token = token
+        .ok_or(Rejection::invalid_request("The token is missing. Send the one to revoke."))
+        .map_err(plain)?;
     revoke::revoke(op, &client, &token, &origin(request, app), now).await.map_err(plain)
 }

@@ -5,8 +5,8 @@ use actix_web::{Route, web};
 
 use super::cors::Sharing;
 use super::{
-    authorize, consent, demo, edge, health, introspect, login, logout, metadata, metrics, revoke, start, token,
-    userinfo,
+    authorize, consent, demo, edge, health, introspect, login, logout, metadata, metrics, revoke, start,
+    token, userinfo,
 };
 
 /// One row of the table.

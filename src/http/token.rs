@@ -65,9 +65,9 @@ pub fn no_query(request: &HttpRequest) -> Outcome<()> {
 }
 
 fn grant_type(params: &Params) -> Outcome<GrantType> {
-    let text = params
-        .get("grant_type")
-        .ok_or(Rejection::invalid_request("The grant_type is missing. Send authorization_code, refresh_token or client_credentials."))?;
+    let text = params.get("grant_type").ok_or(Rejection::invalid_request(
+        "The grant_type is missing. Send authorization_code, refresh_token or client_credentials.",
+    ))?;
     text.parse().map_err(|_| {
         Rejection::new(
             ErrorCode::UnsupportedGrantType,
@@ -79,7 +79,11 @@ fn grant_type(params: &Params) -> Outcome<GrantType> {
 fn parse(grant: GrantType, params: &mut Params) -> Outcome<TokenRequest> {
     match grant {
         GrantType::AuthorizationCode => Ok(TokenRequest::AuthorizationCode {
-            code: AuthorizationCode::new(required(params, "code", "The code is missing. Send the one from the redirect.")?),
+            code: AuthorizationCode::new(required(
+                params,
+                "code",
+                "The code is missing. Send the one from the redirect.",
+            )?),
             redirect_uri: required(
                 params,
                 "redirect_uri",

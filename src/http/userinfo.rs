@@ -9,8 +9,8 @@ use super::app::App;
 use super::body::{self, PROTOCOL_LIMIT};
 use super::cors;
 use super::error::{self, Challenge, no_store};
-use crate::flow::userinfo;
 use crate::flow::rejection::Rejection;
+use crate::flow::userinfo;
 use crate::oauth::bearer;
 use crate::secret::AccessToken;
 
@@ -66,7 +66,8 @@ pub fn bearer_token(request: &HttpRequest) -> Result<Option<AccessToken>, Reject
     if values.next().is_some() {
         return Err(Rejection::invalid_request("The Authorization header is repeated. Send it once."));
     }
-    let malformed = Rejection::invalid_request("The Authorization header is malformed. Send Bearer and the token.");
+    let malformed =
+        Rejection::invalid_request("The Authorization header is malformed. Send Bearer and the token.");
     let Ok(text) = value.to_str() else { return Err(malformed) };
     bearer::parse(text).map_err(|_| malformed)
 }

@@ -78,7 +78,10 @@ pub async fn follow_database_clock(op: Arc<Provider>, clock: Arc<SystemClock>) {
         let Ok(offset) = follow(&op.store, &clock).await else { continue };
         if offset.abs() > WORTH_A_WARNING_MILLIS && !warned {
             warned = true;
-            tracing::warn!(offset_millis = offset, "this machine's clock differs from the database's; set it by NTP");
+            tracing::warn!(
+                offset_millis = offset,
+                "this machine's clock differs from the database's; set it by NTP"
+            );
         }
     }
 }

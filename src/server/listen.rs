@@ -83,8 +83,9 @@ pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Re
     });
     // Health, metrics and administration need no more, and must not be starved by public load.
     let admin = tuned!(admin, config).workers(1);
-    let admin =
-        admin.bind(config.admin_listen).map_err(|error| cannot_bind("admin_listen", config.admin_listen, &error))?;
+    let admin = admin
+        .bind(config.admin_listen)
+        .map_err(|error| cannot_bind("admin_listen", config.admin_listen, &error))?;
     let first = |addresses: Vec<SocketAddr>| {
         addresses.first().copied().ok_or_else(|| SetupError("no address was bound".to_owned()))
     };
@@ -99,7 +100,12 @@ fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<Ap
         prepared: Prepared::new(&provider.policy, development),
         settings: Settings {
             development,
-            trusted_proxies: config.http.trusted_proxies.iter().map(|net| (net.address, net.prefix)).collect(),
+            trusted_proxies: config
+                .http
+                .trusted_proxies
+                .iter()
+                .map(|net| (net.address, net.prefix))
+                .collect(),
             body_timeout: seconds(config.http.body_timeout_seconds),
             request_deadline: seconds(config.refresh.request_deadline_seconds),
             hsts: seconds(config.http.hsts_seconds),
@@ -125,5 +131,7 @@ fn seconds(value: u32) -> Duration {
 }
 
 fn cannot_bind(key: &str, address: SocketAddr, error: &std::io::Error) -> SetupError {
-    SetupError(format!("{key} = {address} cannot be used: {error}. Choose another port, or stop what listens there"))
+    SetupError(format!(
+        "{key} = {address} cannot be used: {error}. Choose another port, or stop what listens there"
+    ))
 }

@@ -29,8 +29,7 @@ pub async fn run(
     let failed = |error: std::io::Error| SetupError(format!("signals cannot be handled: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let Listening { addresses, public, admin, app } =
-        listen(&config, Arc::clone(&provider), development)?;
+    let Listening { addresses, public, admin, app } = listen(&config, Arc::clone(&provider), development)?;
     let handles = [public.handle(), admin.handle()];
     let tasks = background_tasks(&config, &provider, &clock);
     ready(&addresses);

@@ -7,7 +7,7 @@ use super::families::{NewFamily, audience_column};
 use super::row::{json, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
-use crate::model::audit::{Event, Origin};
+use crate::model::audit::{AuditEntry, Event, Origin};
 use crate::model::family::EndCause;
 use crate::model::grant::Grant;
 use crate::model::user::Subject;
@@ -55,7 +55,18 @@ macro_rules! insert_family {
         )
     };
 }
-// One round trip on PostgreSQL. SQLite knows no data-modifying WITH: there three statements in one transaction,
+macro_rules! insert_audit {
+    ($source:literal) => {
+        concat!(
+            "INSERT INTO audit_event (id, at, event, outcome, actor, user_id, client_id, session_id, address,
+                user_agent, trace_id)
+             SELECT $13, $2, 'grant.issued', 'success', $14, a.user_id, a.client_id, a.session_id, $8, $9, $15
+             FROM ",
+            $source
+        )
+    };
+}
+// One round trip on PostgreSQL. SQLite knows no data-modifying WITH: there four statements in one transaction,
 // with no network between them.
 const REDEEM: Sql = Sql::per(
     concat!(
@@ -63,6 +74,8 @@ const REDEEM: Sql = Sql::per(
         redeem!("authorization_code.*"),
         "), family AS (",
         insert_family!("a"),
+        "), audit AS (",
+        insert_audit!("a"),
         ") SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
             a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
             u.updated_at AS user_updated_at
@@ -190,12 +203,15 @@ impl Store {
     /// # Errors
     /// A storage fault; then the code may be presented again, unless the reply to a commit was lost.
     pub async fn redeem_code(&self, request: &RedeemRequest, now: Timestamp) -> Result<Redemption, Error> {
+        let entry = self.audit_entry(Event::GrantIssued, format!("client:{}", request.client), now)?;
         let row = match &self.db {
             Db::Postgres(_) => {
-                let rows = self.db.write_returning::<RedeemedRow>(&REDEEM, redeem_args(request, now)).await?;
-                rows.into_iter().next()
+                let mut args = redeem_args(request, now);
+                let trace_id = request.origin.trace_id.clone();
+                args.extend(args![entry.id, &entry.actor, trace_id]);
+                self.db.write_returning::<RedeemedRow>(&REDEEM, args).await?.into_iter().next()
             }
-            Db::Sqlite { .. } => redeem_in_steps(self.db.begin().await?, request, now).await?,
+            Db::Sqlite { .. } => redeem_in_steps(self.db.begin().await?, request, entry).await?,
         };
         match row {
             Some(row) => Ok(Redemption::Redeemed(Box::new(redeemed_of(row)?))),
@@ -227,19 +243,24 @@ impl Store {
 async fn redeem_in_steps(
     mut tx: Tx,
     request: &RedeemRequest,
-    now: Timestamp,
+    entry: AuditEntry,
 ) -> Result<Option<RedeemedRow>, Error> {
-    let args = redeem_args(request, now);
+    let args = redeem_args(request, entry.at);
     let family_args = args.iter().take(9).cloned().collect();
     if tx.fetch_optional::<(Vec<u8>,)>(&REDEEM, args).await?.is_none() {
         return Ok(None);
     }
     tx.execute(&INSERT_FAMILY, family_args).await?;
     let row = tx.fetch_optional::<RedeemedRow>(&READ_REDEEMED, args![&request.code]).await?;
+    if let Some(row) = &row {
+        let entry = entry.user(UserId(row.user_id)).session(SessionId(row.session_id));
+        super::audit::record(&mut tx, &entry.client(&request.client).origin(&request.origin)).await?;
+    }
     tx.commit().await.map(|()| row)
 }
 
-/// `$1`–`$9` make the family, `$10`–`$12` are the conditions of the code.
+/// `$1`–`$9` make the family, `$10`–`$12` are the conditions of the code; on PostgreSQL `$13`–`$15` make the
+/// audit entry.
 fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
     let family = &request.family;
     args![

@@ -2,7 +2,6 @@
 
 use super::db::{Sql, args};
 use super::{Error, Store};
-use crate::clock::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::oauth::scope::Scope;
 use crate::secret::{ClientId, UserId};
@@ -37,11 +36,10 @@ impl Store {
         user: UserId,
         client: &ClientId,
         scope: &Scope,
-        now: Timestamp,
         audit: &AuditEntry,
     ) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
-        tx.execute(&UPSERT, args![user, client, scope.to_string(), now]).await?;
+        tx.execute(&UPSERT, args![user, client, scope.to_string(), audit.at]).await?;
         super::audit::record(&mut tx, audit).await?;
         tx.commit().await
     }

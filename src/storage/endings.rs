@@ -144,9 +144,9 @@ impl Store {
         user: UserId,
         phc: &str,
         keep: Option<SessionId>,
-        now: Timestamp,
         audit: AuditEntry,
     ) -> Result<Option<Ended>, Error> {
+        let now = audit.at;
         let mut tx = self.db.begin().await?;
         if tx.execute(&SET_PASSWORD, args![user, now, phc]).await? == 0 {
             return Ok(None);

@@ -197,7 +197,7 @@ pub async fn set_password(
     let user = show(op, id).await?;
     let phc = hash(op, password, &user.username, user.email.as_deref()).await?;
     let entry = by.audit(op, Event::PasswordChanged)?.user(id);
-    let ended = op.store.set_password(id, &phc, keep, by.now, entry).await?;
+    let ended = op.store.set_password(id, &phc, keep, entry).await?;
     Ok(LoggedOut::new(op, ended.ok_or(AdminError::NotFound("user"))?, by.now))
 }
 
