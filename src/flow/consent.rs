@@ -21,7 +21,7 @@ pub async fn approve(
     now: Timestamp,
 ) -> Result<Step, Refusal> {
     // Consent does not stand in for a sign-in that the request demands.
-    if authorize::consent_state(op, &interaction, &session) == ConsentState::SignInFirst {
+    if authorize::consent_state(&interaction, &session, now) == ConsentState::SignInFirst {
         return Ok(Step::Login(interaction.handle));
     }
     let location = authorize::finish(op, &interaction, &session, now).await?;

@@ -255,6 +255,22 @@ impl Held {
     }
 }
 
+/// Runs a transaction again, as a whole, where the database broke it off for another's sake: a deadlock or a
+/// serialization failure says nothing about the caller. At most three times.
+pub(super) async fn retried<T, F, Fut>(transaction: F) -> Result<T, Error>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, Error>>,
+{
+    for _ in 0..2 {
+        match transaction().await {
+            Err(error) if error.is_row_conflict() => {}
+            outcome => return outcome,
+        }
+    }
+    transaction().await
+}
+
 /// A transaction; dropped without [`Tx::commit`] it rolls back. It does not leave `storage`.
 pub(super) enum Tx {
     Postgres(Transaction<'static, Postgres>),

@@ -1,6 +1,6 @@
 //! Ending things: sessions, families, codes; one transaction each, always in the order user, session, family.
 
-use super::db::{Sql, Tx, args};
+use super::db::{Sql, Tx, args, retried};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::AuditEntry;
@@ -108,12 +108,15 @@ impl Store {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<Option<Ended>, Error> {
-        let mut tx = self.db.begin().await?;
-        if tx.execute(&RAISE_EPOCH, args![user, now]).await? == 0 {
-            return Ok(None);
-        }
-        let ended = end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
-        finish(tx, audit, ended).await
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            if tx.execute(&RAISE_EPOCH, args![user, now]).await? == 0 {
+                return Ok(None);
+            }
+            let ended = end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
+            finish(tx, audit.clone(), ended).await
+        })
+        .await
     }
 
     /// Disables a user and ends everything of theirs. `None` for no such user.
@@ -126,13 +129,16 @@ impl Store {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<Option<Ended>, Error> {
-        let mut tx = self.db.begin().await?;
-        if tx.execute(&DISABLE, args![user, now]).await? == 0 {
-            return Ok(None);
-        }
-        tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
-        let ended = end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
-        finish(tx, audit, ended).await
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            if tx.execute(&DISABLE, args![user, now]).await? == 0 {
+                return Ok(None);
+            }
+            tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
+            let ended = end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
+            finish(tx, audit.clone(), ended).await
+        })
+        .await
     }
 
     /// Sets a password and ends everything of the user but the session `keep`. `None` for no such user.
@@ -146,19 +152,22 @@ impl Store {
         keep: Option<SessionId>,
         audit: AuditEntry,
     ) -> Result<Option<Ended>, Error> {
-        let now = audit.at;
-        let mut tx = self.db.begin().await?;
-        if tx.execute(&SET_PASSWORD, args![user, now, phc]).await? == 0 {
-            return Ok(None);
-        }
-        if let Some(keep) = keep {
-            tx.execute(&KEEP_SESSION, args![user, keep]).await?;
-            tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
-        } else {
-            tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
-        }
-        let ended = end_all_of_user(&mut tx, user, keep, EndCause::PasswordChanged, now).await?;
-        finish(tx, audit, ended).await
+        retried(|| async {
+            let now = audit.at;
+            let mut tx = self.db.begin().await?;
+            if tx.execute(&SET_PASSWORD, args![user, now, phc]).await? == 0 {
+                return Ok(None);
+            }
+            if let Some(keep) = keep {
+                tx.execute(&KEEP_SESSION, args![user, keep]).await?;
+                tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
+            } else {
+                tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
+            }
+            let ended = end_all_of_user(&mut tx, user, keep, EndCause::PasswordChanged, now).await?;
+            finish(tx, audit.clone(), ended).await
+        })
+        .await
     }
 
     /// Ends one login session with what hangs on it. `None` where it is not live. The audit entry names its user
@@ -173,17 +182,20 @@ impl Store {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<Option<Ended>, Error> {
-        let mut tx = self.db.begin().await?;
-        let mut audit = audit;
-        let ended = end(&mut tx, Target::Session(session), cause, now).await?;
-        if ended == Ended::default() {
-            return Ok(None);
-        }
-        if audit.user.is_none() {
-            let row = tx.fetch_optional::<(uuid::Uuid,)>(&USER_OF_SESSION, args![session]).await?;
-            audit.user = row.map(|(user,)| UserId(user));
-        }
-        finish(tx, audit, ended).await
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            let mut audit = audit.clone();
+            let ended = end(&mut tx, Target::Session(session), cause, now).await?;
+            if ended == Ended::default() {
+                return Ok(None);
+            }
+            if audit.user.is_none() {
+                let row = tx.fetch_optional::<(uuid::Uuid,)>(&USER_OF_SESSION, args![session]).await?;
+                audit.user = row.map(|(user,)| UserId(user));
+            }
+            finish(tx, audit, ended).await
+        })
+        .await
     }
 
     /// Ends one family, if it is active and the given client's (where one is given).

@@ -6,7 +6,7 @@
 //! effect takes locks: the user's row first, then the family's, the order of every other transaction.
 
 use super::batch::BatchItem;
-use super::db::{Arg, Sql, Tx, args};
+use super::db::{Arg, Sql, Tx, args, retried};
 use super::endings::{self, Ended, Target};
 use super::row::{json, span, time, to_json};
 use super::{Error, Store};
@@ -248,7 +248,7 @@ impl Store {
         let user = UserId(row.family.user_id);
         let (decision, rotated) = decide(row, request, self.clock.now())?;
         if decision.moves_counters() || decision.ends_as().is_some() {
-            return self.rotate_locked(request, user).await;
+            return retried(|| self.rotate_locked(request, user)).await;
         }
         Ok(Rotation::Decided(Box::new(rotated)))
     }

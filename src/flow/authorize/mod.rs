@@ -83,7 +83,8 @@ pub async fn begin(
 ) -> Result<Answer, Refusal> {
     let (request, client) = request::check(op, params, now).await?;
     let session = session(op, browser, now).await?;
-    let need = need(op, &client, &request, session.as_ref(), false).await?;
+    let signed = session.as_ref().map(|session| Signed { session, fresh: false });
+    let need = need(op, &client, &request, signed.as_ref(), now).await?;
     if request.prompts(Prompt::None) && need != Need::Nothing {
         // prompt=none never shows a page (S-014).
         let rejection = match need {
@@ -141,8 +142,11 @@ pub async fn resume(
     session: Option<LoginSession>,
     now: Timestamp,
 ) -> Result<Step, Refusal> {
-    let fresh = session.as_ref().is_some_and(|session| interaction.stored.session == Some(session.id));
-    match (need(op, &interaction.client, &interaction.request, session.as_ref(), fresh).await?, session) {
+    let signed = session
+        .as_ref()
+        .map(|session| Signed { session, fresh: interaction.stored.session == Some(session.id) });
+    let need = need(op, &interaction.client, &interaction.request, signed.as_ref(), now).await?;
+    match (need, session) {
         (Need::Nothing, Some(session)) => finish(op, &interaction, &session, now).await.map(Step::Return),
         (Need::Consent, Some(_)) => Ok(Step::Consent(interaction.handle)),
         _ => Ok(Step::Login(interaction.handle)),
@@ -160,12 +164,12 @@ pub(super) enum ConsentState {
 
 /// Whether this session may consent to this interaction now.
 pub(super) fn consent_state(
-    op: &Provider,
     interaction: &OpenInteraction,
     session: &LoginSession,
+    now: Timestamp,
 ) -> ConsentState {
     let fresh = interaction.stored.session == Some(session.id);
-    if sign_in_needed(op, &interaction.request, session, fresh) {
+    if sign_in_needed(&interaction.request, session, fresh, now) {
         ConsentState::SignInFirst
     } else {
         ConsentState::Wanted
@@ -233,15 +237,20 @@ pub(super) async fn needs_consent(
     Ok(!request.scope.is_subset_of(&granted))
 }
 
-/// `fresh`: the user has signed in within this very interaction, which is what `prompt=login` and `max_age` ask for.
+/// A signed-in user. `fresh`: within this very interaction, which is what `prompt=login` and `max_age` ask for.
+struct Signed<'s> {
+    session: &'s LoginSession,
+    fresh: bool,
+}
+
 fn sign_in_needed(
-    op: &Provider,
     request: &AuthorizationRequest,
     session: &LoginSession,
     fresh: bool,
+    now: Timestamp,
 ) -> bool {
     let again = request.prompts(Prompt::Login) || request.prompts(Prompt::SelectAccount);
-    let stale = request.is_too_old(session.auth_time, op.clock.now());
+    let stale = request.is_too_old(session.auth_time, now);
     let other_user = request.hinted_user.is_some_and(|user| user != session.user);
     (!fresh && (again || stale)) || other_user
 }
@@ -250,11 +259,11 @@ async fn need(
     op: &Provider,
     client: &Client,
     request: &AuthorizationRequest,
-    session: Option<&LoginSession>,
-    fresh: bool,
+    user: Option<&Signed<'_>>,
+    now: Timestamp,
 ) -> Result<Need, Rejection> {
-    let Some(session) = session else { return Ok(Need::Login) };
-    if sign_in_needed(op, request, session, fresh) {
+    let Some(Signed { session, fresh }) = user else { return Ok(Need::Login) };
+    if sign_in_needed(request, session, *fresh, now) {
         return Ok(Need::Login);
     }
     let consent = needs_consent(op, client, request, session).await?;

@@ -1,0 +1,228 @@
+//! What review forgets: layers, file size, module docs, migration twins, citations.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may import whom: a layer may use itself and what stands in its list.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("main", &["cli"]),
+    (
+        "cli",
+        &[
+            "server", "http", "flow", "storage", "jose", "password", "model", "oauth", "config", "secret", "digest",
+            "clock", "entropy",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "http", "flow", "storage", "jose", "password", "model", "oauth", "config", "secret", "digest", "clock",
+            "entropy",
+        ],
+    ),
+    ("http", &["flow", "model", "oauth", "secret", "digest", "clock", "entropy"]),
+    ("flow", &["storage", "jose", "password", "model", "oauth", "secret", "digest", "clock", "entropy"]),
+    ("storage", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
+    ("jose", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
+    ("password", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
+    ("config", &["oauth", "secret", "digest", "clock", "entropy"]),
+    ("model", &["oauth", "secret", "digest", "clock", "entropy"]),
+    ("oauth", &["secret", "digest"]),
+    ("secret", &["digest"]),
+    ("entropy", &["digest", "clock"]),
+    ("digest", &[]),
+    ("clock", &[]),
+];
+
+/// Which layers may name a crate.
+const CRATES: &[(&str, &[&str])] = &[
+    ("actix_web", &["http", "server", "cli"]),
+    ("sqlx", &["storage"]),
+    ("jsonwebtoken", &["jose"]),
+    ("aws_lc_rs", &["jose"]),
+    ("argon2", &["password"]),
+    ("minijinja", &["http"]),
+    ("clap", &["cli", "main"]),
+    ("prometheus_client", &["http"]),
+];
+
+struct Source {
+    path: PathBuf,
+    layer: String,
+    text: String,
+}
+
+impl Source {
+    /// The code without comments, so that a link in a doc comment is no import.
+    fn code(&self) -> String {
+        self.text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder of the project") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|one| one == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    files(&src, "rs")
+        .into_iter()
+        .map(|path| {
+            let relative = path.strip_prefix(&src).expect("below src").to_owned();
+            let first = relative.components().next().expect("a component").as_os_str().to_string_lossy().into_owned();
+            let layer = first.trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).expect("readable");
+            Source { path: relative, layer, text }
+        })
+        .filter(|source| source.layer != "lib")
+        .collect()
+}
+
+/// The layers that `crate::…` paths of a text name.
+fn imported(code: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for part in code.split("crate::").skip(1) {
+        if let Some(group) = part.strip_prefix('{') {
+            let inner = group.split('}').next().unwrap_or_default();
+            names.extend(inner.split(',').map(|name| first_word(name.trim())));
+        } else {
+            names.insert(first_word(part));
+        }
+    }
+    names.remove("");
+    names
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn imports_point_down() {
+    let known: BTreeSet<&str> = LAYERS.iter().map(|(name, _)| *name).collect();
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == source.layer) else {
+            wrong.push(format!("{}: the layer {} is not in the table", source.path.display(), source.layer));
+            continue;
+        };
+        for name in imported(&source.code()) {
+            let own = name == source.layer;
+            if !own && known.contains(name.as_str()) && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{} ({}) imports {name}", source.path.display(), source.layer));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn crates_are_named_in_their_layer_only() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let code = source.code();
+        for (name, layers) in CRATES {
+            let named = code.contains(&format!("{name}::")) || code.contains(&format!("use {name}"));
+            if named && !layers.contains(&source.layer.as_str()) {
+                wrong.push(format!("{} names {name}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_and_fits_on_a_few_screens() {
+    let mut wrong = Vec::new();
+    let everything = ["src", "tests", "crates"].iter().flat_map(|dir| files(&root().join(dir), "rs"));
+    for path in everything.filter(|path| !path.components().any(|part| part.as_os_str() == "target")) {
+        let text = fs::read_to_string(&path).expect("readable");
+        if !text.starts_with("//!") {
+            wrong.push(format!("{} does not open with //!", path.display()));
+        }
+        let lines = text.lines().count();
+        if lines > 500 {
+            wrong.push(format!("{} has {lines} lines", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let words = ["TO", "FIX"].map(|half| format!("{half}{}", if half == "TO" { "DO" } else { "ME" }));
+    let left: Vec<_> = sources()
+        .iter()
+        .filter(|source| words.iter().any(|word| source.text.contains(word.as_str())))
+        .map(|source| source.path.display().to_string())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn migrations_are_twins() {
+    let names = |database: &str| -> Vec<String> {
+        files(&root().join("migrations").join(database), "sql")
+            .iter()
+            .filter_map(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
+            .collect()
+    };
+    assert_eq!(names("postgres"), names("sqlite"));
+    assert!(!names("postgres").is_empty());
+}
+
+#[test]
+fn every_cited_section_is_in_the_statement_of_conformance_and_the_reverse() {
+    let cited: BTreeSet<String> = sources().iter().flat_map(|source| citations(&source.text)).collect();
+    let document = fs::read_to_string(root().join("docs/conformance.md")).expect("docs/conformance.md");
+    let stated: BTreeSet<String> = citations(&document).collect();
+    let missing: Vec<_> = cited.difference(&stated).collect();
+    let stale: Vec<_> = stated.difference(&cited).collect();
+    assert!(missing.is_empty(), "cited in src, not in docs/conformance.md: {missing:?}");
+    assert!(stale.is_empty(), "in docs/conformance.md, cited nowhere in src: {stale:?}");
+}
+
+/// Every `RFC n §s` of a text, in that one form.
+fn citations(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split("RFC ").skip(1).filter_map(|rest| {
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        let after = rest.get(number.len()..)?.strip_prefix(" §")?;
+        let section: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let section = section.trim_end_matches('.');
+        (!number.is_empty() && !section.is_empty()).then(|| format!("RFC {number} §{section}"))
+    })
+}
+
+#[test]
+fn every_document_that_is_linked_exists() {
+    let mut missing = Vec::new();
+    let mut documents = files(&root().join("docs"), "md");
+    documents.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)));
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("a document");
+        let folder = document.parent().expect("a folder");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            let external = target.contains("://") || target.starts_with("mailto:") || path.is_empty();
+            if !external && !folder.join(path).exists() {
+                missing.push(format!("{} links {target}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
