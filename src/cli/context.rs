@@ -9,6 +9,7 @@ use super::output::Failure;
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::config::{self, Config, Loaded, Mode, Sources};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::flow::admin::By;
 use crate::flow::{Provider, keys};
 use crate::model::audit::Origin;
 use crate::server::background;
@@ -18,7 +19,9 @@ use crate::storage::Store;
 /// The file in a development store that holds the configuration its server runs with.
 pub(super) const DEV_FILE: &str = "signet.toml";
 /// Who acts, in the audit log.
-pub(super) const ACTOR: &str = "cli";
+const ACTOR: &str = "cli";
+/// A command at a terminal comes from nowhere on the network.
+static ORIGIN: Origin = Origin { address: None, user_agent: None, trace_id: None };
 
 /// What a command works on.
 pub(super) struct Context {
@@ -65,6 +68,11 @@ impl Context {
         self.clock.now()
     }
 
+    /// Who acts, when.
+    pub(super) fn by(&self) -> By<'static> {
+        By { actor: ACTOR, origin: &ORIGIN, now: self.now() }
+    }
+
     /// Randomness.
     pub(super) fn entropy(&self) -> &dyn Entropy {
         self.entropy.as_ref()
@@ -107,11 +115,6 @@ impl Context {
         background::follow(store, &self.clock).await?;
         Ok(())
     }
-}
-
-/// Where a command at a terminal comes from: nowhere on the network.
-pub(super) fn origin() -> Origin {
-    Origin::default()
 }
 
 /// Everything but flags: the named file, or the one that is read without being named, and the environment.

@@ -1,16 +1,29 @@
 //! The command line: what an operator types, and what each command prints.
 
 pub mod args;
+mod ask;
+mod browser;
+mod client;
 mod context;
 pub mod demo_data;
 mod dev;
+mod device;
+mod doctor;
+mod form;
 mod healthcheck;
+mod history;
 mod http_client;
 mod init;
+mod keys;
 mod logging;
+mod login;
 mod migrate;
 mod output;
 mod serve;
+mod session;
+mod snippet;
+mod token;
+mod user;
 mod welcome;
 
 use args::{Cli, Command, ConfigCommand, Exit};
@@ -39,6 +52,15 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Config(ConfigCommand::Check) => init::check_config(&global),
         Command::Migrate(args) => migrate::run(args, &global).await,
         Command::Healthcheck(args) => healthcheck::run(args, &global).await,
-        _ => Err(Failure::new("not built yet")),
+        Command::Client(command) => client::run(command, &global).await,
+        Command::User(command) => user::run(command, &global).await,
+        Command::Session(command) => session::run(command, &global).await,
+        Command::Keys(command) => keys::run(command, &global).await,
+        Command::ApiKey(command) => keys::run_api(command, &global).await,
+        Command::Audit(command) => session::run_audit(command, &global).await,
+        Command::Token(args) => token::run(args, &global).await,
+        Command::Login(args) => login::run(args, &global).await,
+        Command::Snippet(args) => snippet::run(args, &global),
+        Command::Doctor => doctor::run(&global).await,
     }
 }

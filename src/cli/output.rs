@@ -112,6 +112,15 @@ impl From<crate::flow::rejection::Rejection> for Failure {
     }
 }
 
+impl From<crate::flow::admin::AdminError> for Failure {
+    fn from(error: crate::flow::admin::AdminError) -> Self {
+        match error {
+            crate::flow::admin::AdminError::Fault(rejection) => Self::from(rejection),
+            refusal => Self::new(refusal.to_string()),
+        }
+    }
+}
+
 /// What a command returns.
 pub(super) type Outcome = Result<Report, Failure>;
 

@@ -15,8 +15,12 @@ const TIME: Sql = Sql::per(
     "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
 );
 
+// PostgreSQL says 150004 for 15.4; SQLite says 3.46.0.
+const DATABASE_VERSION: Sql =
+    Sql::per("SELECT current_setting('server_version_num')", "SELECT sqlite_version()");
+
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[INSERT, READ, TIME];
+pub(super) const ALL: &[Sql] = &[INSERT, READ, TIME, DATABASE_VERSION];
 
 /// This deployment.
 #[derive(Clone, Debug)]
@@ -48,5 +52,18 @@ impl Store {
     pub async fn database_time(&self) -> Result<Timestamp, Error> {
         let row = self.db.fetch_optional::<(i64,)>(&TIME, Vec::new()).await?;
         Ok(Timestamp::from_millis(row.map_or(0, |(millis,)| millis)))
+    }
+
+    /// The version of the database program: `15.4` (PostgreSQL) or `3.46.0` (SQLite).
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn database_version(&self) -> Result<String, Error> {
+        let row = self.db.fetch_optional::<(String,)>(&DATABASE_VERSION, Vec::new()).await?;
+        let version = row.map(|(version,)| version).unwrap_or_default();
+        Ok(match version.parse::<u32>() {
+            Ok(number) => format!("{}.{}", number / 10_000, number % 10_000),
+            Err(_) => version,
+        })
     }
 }

@@ -1,0 +1,128 @@
+//! The audit log in words: who did what, and why somebody had to sign in again.
+
+use serde_json::Value;
+
+use super::device;
+use super::output::{clean, or_dash, table};
+use crate::model::audit::{AuditEntry, Event};
+use crate::model::family::EndCause;
+
+/// Entries as a list for people, newest first.
+pub(super) fn lines(entries: &[AuditEntry]) -> String {
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| [entry.at.rfc3339(), sentence(entry), actor(&entry.actor), from(entry)])
+        .collect();
+    table(["WHEN", "WHAT", "BY", "FROM"], &rows)
+}
+
+/// What happened, in one line.
+pub(super) fn sentence(entry: &AuditEntry) -> String {
+    let client = entry.client.as_ref().map_or_else(|| "an app".to_owned(), |client| format!("app {client}"));
+    let cause = entry.cause.as_deref().unwrap_or("no cause recorded");
+    match entry.event {
+        Event::LoginSucceeded => "signed in".to_owned(),
+        Event::LoginFailed => format!("a sign-in failed: {cause}"),
+        Event::SessionEnded => format!("signed out of one session: {}", why(cause)),
+        Event::LogoutAll => format!("signed out everywhere{}", ended(entry)),
+        Event::UserDisabled => format!("account disabled, signed out everywhere{}", ended(entry)),
+        Event::PasswordChanged => format!("password changed, signed out elsewhere{}", ended(entry)),
+        Event::FamilyEnded => format!("signed out of {client}: {}", why(cause)),
+        Event::RefreshTheft => {
+            format!("signed out: a copy of a refresh token of {client} was used after its successor")
+        }
+        Event::RefreshForked => format!("{client} retried a refresh late and goes on"),
+        Event::RefreshRolledForward => {
+            format!("{client} holds a newer refresh token than the database and goes on")
+        }
+        Event::CodeReplayed => format!("signed out of {client}: its authorization code came twice"),
+        Event::TokenRevoked => format!("{client} revoked an access token"),
+        Event::ConsentGranted => format!("allowed access by {client}"),
+        Event::GrantIssued => format!("{client} was given tokens"),
+        Event::UserCreated => "account created".to_owned(),
+        Event::UserUpdated => "account changed".to_owned(),
+        Event::UserEnabled => "account enabled again".to_owned(),
+        other => other.as_str().to_owned(),
+    }
+}
+
+/// The words for a stored cause; free text stays as it is.
+fn why(cause: &str) -> String {
+    let words = match EndCause::parse(cause) {
+        Some(EndCause::Logout) => "the user signed out",
+        Some(EndCause::LogoutAll) => "all devices were logged out",
+        Some(EndCause::SessionEnded) => "an operator ended the session",
+        Some(EndCause::Expired) => "its lifetime ran out",
+        Some(EndCause::Revoked) => "the app revoked its refresh token",
+        Some(EndCause::CodeReuse) => "its authorization code came twice",
+        Some(EndCause::UserDisabled) => "the account was disabled",
+        Some(EndCause::PasswordChanged) => "the password was changed",
+        Some(EndCause::ClientDisabled) => "the app was disabled or deleted",
+        Some(EndCause::LateRetry) => "a retry came so late that nobody can say who sent it",
+        Some(EndCause::ConsentWithdrawn) => "the consent was withdrawn",
+        Some(EndCause::Theft) => "a stolen refresh token was noticed",
+        Some(EndCause::GenerationsExhausted) => "its refresh token was used up",
+        None => cause,
+    };
+    words.to_owned()
+}
+
+/// What ended, as the entry's details count it.
+fn ended(entry: &AuditEntry) -> String {
+    let details: Option<Value> = entry.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let count = |name: &str| details.as_ref().and_then(|details| details.get(name)).and_then(Value::as_u64);
+    match (count("sessions"), count("families")) {
+        (Some(sessions), Some(families)) => format!(" (sessions: {sessions}, refresh tokens: {families})"),
+        _ => String::new(),
+    }
+}
+
+fn actor(actor: &str) -> String {
+    match actor.split_once(':') {
+        None if actor == "cli" => "operator, command line".to_owned(),
+        Some(("user", _)) => "the user".to_owned(),
+        Some(("client", id)) => format!("app {id}"),
+        Some(("admin", id)) => format!("operator, {id}"),
+        _ => actor.to_owned(),
+    }
+}
+
+fn from(entry: &AuditEntry) -> String {
+    let agent = entry.origin.user_agent.as_deref();
+    match (agent, entry.origin.address.as_deref()) {
+        (None, address) => or_dash(address),
+        (agent, None) => device::name(agent),
+        (agent, Some(address)) => format!("{}, {}", device::name(agent), clean(address)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::secret::{AuditId, ClientId};
+
+    fn entry(event: Event, actor: &str) -> AuditEntry {
+        AuditEntry::new(AuditId(uuid::Uuid::nil()), Timestamp::from_seconds(0), event, actor)
+    }
+
+    #[test]
+    fn why_was_i_logged_out() {
+        let all = entry(Event::LogoutAll, "cli").details(r#"{"sessions":2,"families":3,"codes":0}"#);
+        assert_eq!(sentence(&all), "signed out everywhere (sessions: 2, refresh tokens: 3)");
+        let revoked =
+            entry(Event::FamilyEnded, "client:shop").client(&ClientId::from("shop")).cause("revoked");
+        assert_eq!(sentence(&revoked), "signed out of app shop: the app revoked its refresh token");
+        let theft = entry(Event::RefreshTheft, "client:shop").client(&ClientId::from("shop"));
+        assert!(sentence(&theft).contains("a copy of a refresh token of app shop"));
+        let text = lines(&[all]);
+        assert!(text.contains("1970-01-01T00:00:00Z") && text.contains("operator, command line"), "{text}");
+    }
+
+    #[test]
+    fn every_cause_has_words() {
+        for cause in EndCause::ALL {
+            assert_ne!(why(cause.as_str()), cause.as_str());
+        }
+    }
+}
