@@ -170,7 +170,7 @@ fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
             return Some(body);
         }
         body.extend_from_slice(data.get(..length)?);
-        rest = data.get(length.checked_add(2)?..)?;
+        rest = data.get(length..)?.strip_prefix(b"\r\n")?;
     }
 }
 
