@@ -8,7 +8,9 @@ use crate::config::log::{Log, LogFormat};
 
 /// Starts logging for the rest of the process. A second call changes nothing.
 pub(super) fn start(log: &Log) {
-    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // What the HTTP library says of its start is of no use to anybody, unless it is asked for.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,{}", log.level))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| OneLine);
     // An error means that a subscriber is set already: then that one goes on.
     let _ = match log.format {

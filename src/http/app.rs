@@ -25,8 +25,6 @@ pub struct Settings {
     pub hsts: Duration,
     /// The administration API answers on the public listener too.
     pub admin_on_public: bool,
-    /// The admin listener is bound to loopback: then only loopback names are its hosts (S-114).
-    pub admin_on_loopback: bool,
 }
 
 /// The state of the edge, shared by all workers.

@@ -8,13 +8,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 
 use super::app::App;
 use super::cors::{self, Sharing};
 use super::error::{self, Challenge};
-use super::request::TraceId;
+use super::request::identify;
 use super::routes::Row;
 use crate::clock::monotonic_now;
 use crate::flow::rejection::Rejection;
@@ -37,7 +37,7 @@ async fn pass(
         return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
     };
     let started = monotonic_now();
-    http.extensions_mut().insert(TraceId::generate(app.provider.entropy.as_ref()));
+    identify(&http, &app);
     let mut response = if row.sharing == Sharing::Clients && cors::is_preflight(&http) {
         cors::preflight(row.methods)
     } else if !row.takes(http.method().as_str()) {
@@ -48,6 +48,23 @@ async fn pass(
     cors::apply(&app, &http, row.sharing, &mut response).await;
     finish(&http, &mut response);
     app.metrics.request(row.path, http.method(), response.status().as_u16(), started.elapsed());
+    Ok(ServiceResponse::new(http, response))
+}
+
+/// The administration API has a door of its own; deadline, panic and measurement are the same.
+pub async fn admin(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let http = request.request().clone();
+    let Some(app) = http.app_data::<web::Data<App>>().cloned() else {
+        return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
+    };
+    let started = monotonic_now();
+    identify(&http, &app);
+    let mut response = guarded(&app, &http, request, next).await;
+    finish(&http, &mut response);
+    app.metrics.request("/admin/v1", http.method(), response.status().as_u16(), started.elapsed());
     Ok(ServiceResponse::new(http, response))
 }
 

@@ -29,8 +29,17 @@ pub fn trace_id(request: &HttpRequest) -> String {
     request.extensions().get::<TraceId>().map_or_else(String::new, |id| id.0.clone())
 }
 
+/// Gives a request its id, if it has none yet.
+pub fn identify(request: &HttpRequest, app: &App) {
+    let mut extensions = request.extensions_mut();
+    if extensions.get::<TraceId>().is_none() {
+        extensions.insert(TraceId::generate(app.provider.entropy.as_ref()));
+    }
+}
+
 /// Where a request comes from, for throttling and the audit log.
 pub fn origin(request: &HttpRequest, app: &App) -> Origin {
+    identify(request, app);
     let peer = request.peer_addr().map(|address| address.ip());
     let address = peer.map(|peer| client_address(request.headers(), peer, &app.settings.trusted_proxies));
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());

@@ -93,7 +93,11 @@ pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Re
     Ok(Listening { addresses, public: public.run(), admin: admin.run(), app })
 }
 
-fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<App, SetupError> {
+/// The state of the edge.
+///
+/// # Errors
+/// Pages that cannot be prepared.
+pub fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<App, SetupError> {
     let site = Site::new("Signet", provider.policy.issuer.as_str());
     Ok(App {
         pages: Pages::new(site).map_err(|error| SetupError(error.to_string()))?,
@@ -110,7 +114,6 @@ fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<Ap
             request_deadline: seconds(config.refresh.request_deadline_seconds),
             hsts: seconds(config.http.hsts_seconds),
             admin_on_public: config.admin.allow_on_public,
-            admin_on_loopback: config.admin_listen.ip().is_loopback(),
         },
         provider,
         metrics: Metrics::new(),

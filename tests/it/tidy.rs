@@ -89,8 +89,16 @@ fn sources() -> Vec<Source> {
             let text = fs::read_to_string(&path).expect("readable");
             Source { path: relative, layer, text }
         })
-        .filter(|source| source.layer != "lib")
+        .filter(|source| source.layer != "lib" && !is_test(&source.path))
         .collect()
+}
+
+/// Test modules are held to no layer.
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        name.trim_end_matches(".rs").ends_with("tests")
+    })
 }
 
 /// The layers that `crate::…` paths of a text name.

@@ -17,11 +17,13 @@ mod users;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::app::App;
+use super::edge;
 use super::request;
 use crate::flow::admin::access::SCOPE;
 use call::Call;
@@ -107,7 +109,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
             let handler = move |request, payload, app| serve(route, request, payload, app);
             resource = resource.route(web::method(route.method.clone()).to(handler));
         }
-        scope = scope.service(resource);
+        scope = scope.service(resource.wrap(from_fn(edge::admin)));
     }
     config.service(scope.default_service(web::to(unrouted)));
 }

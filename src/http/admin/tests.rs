@@ -20,7 +20,7 @@ use crate::server::provider::{World, build, open_store};
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 struct Api {
-    app: App,
+    app: web::Data<App>,
     clock: Arc<ManualClock>,
     key: String,
     _dir: tempfile::TempDir,
@@ -52,7 +52,8 @@ async fn api() -> Api {
     let provider = build(&config, store, &world).await.unwrap();
     keys::tick(&provider, START).await.unwrap();
     let key = api_key(&provider, Some(START.plus(Duration::from_secs(3600)))).await;
-    Api { app: App { provider: Arc::new(provider) }, clock, key, _dir: dir }
+    let app = crate::server::listen::app(&config, Arc::new(provider), false).unwrap();
+    Api { app: web::Data::new(app), clock, key, _dir: dir }
 }
 
 async fn api_key(op: &Provider, expires_at: Option<Timestamp>) -> String {
@@ -62,7 +63,7 @@ async fn api_key(op: &Provider, expires_at: Option<Timestamp>) -> String {
 
 impl Api {
     async fn send(&self, request: test::TestRequest) -> Answer {
-        let app = ActixApp::new().app_data(web::Data::new(self.app.clone())).configure(super::configure);
+        let app = ActixApp::new().app_data(self.app.clone()).configure(super::configure);
         let service = test::init_service(app).await;
         let response = test::call_service(&service, request.to_request()).await;
         let (status, headers) = (response.status(), response.headers().clone());
