@@ -212,7 +212,8 @@ impl Db {
     /// when it is given back.
     pub(super) async fn hold(&self) -> Result<Held, Error> {
         Ok(match self {
-            Self::Postgres(pool) => Held::Postgres(pool.acquire().await?),
+            // Detached: a pool waits for its connections when it closes, and this one would never come back.
+            Self::Postgres(pool) => Held::Postgres(Box::new(pool.acquire().await?.detach())),
             Self::Sqlite { write, .. } => Held::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -231,7 +232,7 @@ impl Db {
 /// A held connection: on PostgreSQL each statement is its own transaction; on SQLite, whose one writer must not be
 /// kept from others, it is one transaction and ends with [`Held::finish`].
 pub(super) enum Held {
-    Postgres(sqlx::pool::PoolConnection<Postgres>),
+    Postgres(Box<PgConnection>),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
