@@ -14,6 +14,9 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::flow::Provider;
 
+/// How long open statements may take to end once nothing is served any more.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Serves until a signal. `ready` is called once both listeners accept. `clock`, the provider's, follows the
 /// database's from then on.
 ///
@@ -55,7 +58,8 @@ pub async fn run(
     for task in tasks {
         task.abort();
     }
-    provider.store.close().await;
+    // Statements end within their own timeout; a connection that does not is left to the operating system.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, provider.store.close()).await;
     tracing::info!("stopped");
     Ok(())
 }
