@@ -101,10 +101,13 @@ fn next(at: &Url, response: &Response) -> Result<Option<Url>, Failure> {
 
 /// What a page that is no form says: the server's own words, as a person would read them.
 fn refused(page: &str, status: u16) -> Failure {
-    let words = ["login-error", "oauth-error", "main"].iter().find_map(|id| form::text_of(page, id));
-    Failure::new(match words {
-        Some(words) => format!("the server answered {status}: {words}"),
-        None => format!("the server answered {status} and no form"),
+    let said: Vec<_> = ["login-error", "oauth-error", "oauth-error-description"]
+        .iter()
+        .filter_map(|id| form::text_of(page, id))
+        .collect();
+    Failure::new(match said.is_empty() {
+        false => format!("the server answered {status}: {}", said.join(": ")),
+        true => format!("the server answered {status} and no form"),
     })
 }
 

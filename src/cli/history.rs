@@ -1,19 +1,35 @@
 //! The audit log in words: who did what, and why somebody had to sign in again.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::device;
 use super::output::{clean, or_dash, table};
 use crate::model::audit::{AuditEntry, Event};
 use crate::model::family::EndCause;
+use crate::secret::UserId;
 
-/// Entries as a list for people, newest first.
-pub(super) fn lines(entries: &[AuditEntry]) -> String {
+/// What happened to one user, newest first.
+pub(super) fn of_one(entries: &[AuditEntry]) -> String {
     let rows: Vec<_> = entries
         .iter()
         .map(|entry| [entry.at.rfc3339(), sentence(entry), actor(&entry.actor), from(entry)])
         .collect();
     table(["WHEN", "WHAT", "BY", "FROM"], &rows)
+}
+
+/// What happened to whom, newest first. A user without a name is shown by the id.
+pub(super) fn of_all(entries: &[AuditEntry], names: &HashMap<UserId, String>) -> String {
+    let name = |user: UserId| names.get(&user).cloned().unwrap_or_else(|| user.to_string());
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let user = or_dash(entry.user.map(name));
+            [entry.at.rfc3339(), user, sentence(entry), actor(&entry.actor), from(entry)]
+        })
+        .collect();
+    table(["WHEN", "USER", "WHAT", "BY", "FROM"], &rows)
 }
 
 /// What happened, in one line.
@@ -42,8 +58,23 @@ pub(super) fn sentence(entry: &AuditEntry) -> String {
         Event::UserCreated => "account created".to_owned(),
         Event::UserUpdated => "account changed".to_owned(),
         Event::UserEnabled => "account enabled again".to_owned(),
-        other => other.as_str().to_owned(),
+        Event::ClientCreated => format!("{client} registered"),
+        Event::ClientUpdated => format!("{client} changed"),
+        Event::ClientDisabled => format!("{client} disabled"),
+        Event::ClientEnabled => format!("{client} enabled again"),
+        Event::ClientDeleted => format!("{client} deleted"),
+        Event::ClientSecretRotated => format!("{client} got a new secret"),
+        Event::KeyCreated => format!("signing key {} made", detail(entry, "kid")),
+        Event::KeyRetired => format!("signing key {} got an end", detail(entry, "kid")),
+        Event::KeyRemoved => format!("signing key {} taken out of use", detail(entry, "kid")),
+        Event::ApiKeyCreated => format!("API key {} made", detail(entry, "name")),
+        Event::ApiKeyDeleted => format!("API key {} deleted", detail(entry, "api_key")),
     }
+}
+
+fn detail(entry: &AuditEntry, name: &str) -> String {
+    let details: Option<Value> = entry.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    or_dash(details.as_ref().and_then(|details| details.get(name)).and_then(Value::as_str))
 }
 
 /// The words for a stored cause; free text stays as it is.
@@ -115,8 +146,18 @@ mod tests {
         assert_eq!(sentence(&revoked), "signed out of app shop: the app revoked its refresh token");
         let theft = entry(Event::RefreshTheft, "client:shop").client(&ClientId::from("shop"));
         assert!(sentence(&theft).contains("a copy of a refresh token of app shop"));
-        let text = lines(&[all]);
+        let text = of_one(&[all]);
         assert!(text.contains("1970-01-01T00:00:00Z") && text.contains("operator, command line"), "{text}");
+    }
+
+    #[test]
+    fn the_whole_log_names_users_and_keys() {
+        let user = UserId(uuid::Uuid::from_u128(7));
+        let names = HashMap::from([(user, "alice".to_owned())]);
+        let made = entry(Event::KeyCreated, "system").details(r#"{"kid":"k1"}"#);
+        let text = of_all(&[entry(Event::LoginSucceeded, "user:7").user(user), made], &names);
+        assert!(text.contains("alice  signed in"), "{text}");
+        assert!(text.contains("-      signing key k1 made"), "{text}");
     }
 
     #[test]

@@ -66,8 +66,9 @@ pub(super) fn check_config(global: &Global) -> Outcome {
         config::load(&context::sources(global.config.clone()), Mode::Serve)?;
     }
     let file = loaded.file.as_ref().map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
+    let sources = if context.dir.is_some() { file } else { format!("{file}, then the environment") };
     let text = format!(
-        "{}\n# The configuration is valid ({file}, then the environment). Secrets are not shown.",
+        "{}\n# The configuration is valid ({sources}). Secrets are not shown.",
         loaded.config.effective_toml_redacted(&loaded.origins)
     );
     Ok(Report::new(

@@ -8,9 +8,9 @@ use crate::config::log::{Log, LogFormat};
 
 /// Starts logging for the rest of the process. A second call changes nothing.
 pub(super) fn start(log: &Log) {
-    // What the HTTP library says of its start is of no use to anybody, unless it is asked for.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,{}", log.level))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    // Libraries say at `info` what concerns nobody; who names one of them in `log.level` hears it nevertheless.
+    let directives = format!("actix_server=warn,sqlx=warn,{}", log.level);
+    let filter = EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| OneLine);
     // An error means that a subscriber is set already: then that one goes on.
     let _ = match log.format {

@@ -1,14 +1,18 @@
 //! `signet session …` and `signet audit …`
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde_json::json;
 
 use super::args::{AuditCommand, AuditList, Global, SessionCommand};
 use super::context::Context;
 use super::output::{Failure, Outcome, Report};
 use super::{history, user};
+use crate::flow::Provider;
 use crate::flow::admin::{LONGEST_PAGE, audit, sessions, users, view};
-use crate::model::audit::Event;
-use crate::secret::{AuditId, ClientId, SessionId};
+use crate::model::audit::{AuditEntry, Event};
+use crate::secret::{AuditId, ClientId, SessionId, UserId};
 
 /// Runs one command on sessions.
 pub(super) async fn run(command: &SessionCommand, global: &Global) -> Outcome {
@@ -51,7 +55,21 @@ pub(super) async fn run_audit(command: &AuditCommand, global: &Global) -> Outcom
     }
     let more = before.map(|cursor| format!("\nMore: --after {cursor}\n")).unwrap_or_default();
     let json = json!({ "events": entries.iter().map(view::audit_entry).collect::<Vec<_>>(), "next": before });
-    Ok(Report::new(format!("{}{more}", history::lines(&entries)), json))
+    let names = names(&op, &entries).await?;
+    Ok(Report::new(format!("{}{more}", history::of_all(&entries, &names)), json))
+}
+
+/// The names of the users whom entries concern, each read once.
+async fn names(op: &Provider, entries: &[AuditEntry]) -> Result<HashMap<UserId, String>, Failure> {
+    let mut names = HashMap::new();
+    for id in entries.iter().filter_map(|entry| entry.user) {
+        if let Entry::Vacant(place) = names.entry(id)
+            && let Some(user) = op.store.user(id).await?
+        {
+            place.insert(user.username);
+        }
+    }
+    Ok(names)
 }
 
 fn left(args: &AuditList, shown: usize) -> u32 {

@@ -143,7 +143,10 @@ async fn sessions(context: &Context, op: &Provider, args: &UserSessions) -> Outc
     let mut json = view::sessions(&open);
     if args.history {
         let page = users::history(op, user.id, None, HISTORY).await?;
-        text.push_str(&format!("\nWhat happened, newest first:\n{}", history::lines(&page.items)));
+        text.push_str(&format!("\nWhat happened, newest first:\n{}", history::of_one(&page.items)));
+        if page.next.is_some() {
+            text.push_str(&format!("\nEarlier: signet audit list --user {} --limit 1000\n", user.username));
+        }
         if let Some(members) = json.as_object_mut() {
             members.insert("history".to_owned(), page.items.iter().map(view::audit_entry).collect());
         }
