@@ -76,8 +76,8 @@ async fn refuse_demo(store: &Store, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(format!(
-        "the database holds demo credentials that everybody knows ({}): change them, disable or delete their owners \
-         (`signet user set-password`, `signet client rotate-secret`), or give `serve` a database of its own",
+        "the database holds demo credentials that everybody knows ({}): `signet user set-password`, `signet user \
+         disable` and `signet client delete` put an end to them; or give `serve` a database of its own",
         found.join(", ")
     )))
 }
