@@ -1,5 +1,7 @@
 //! Request bodies: JSON, bounded in size and depth, without unknown members.
 
+use std::time::Duration;
+
 use actix_web::web;
 use serde::de::DeserializeOwned;
 
@@ -10,9 +12,11 @@ pub(super) const LONGEST: usize = 256 * 1024;
 /// Deepest nesting (S-108).
 const DEEPEST: usize = 32;
 
-/// Reads the whole body.
-pub(super) async fn read(payload: web::Payload) -> Result<web::Bytes, Problem> {
-    match payload.to_bytes_limited(LONGEST).await {
+/// Reads the whole body, within `timeout`.
+pub(super) async fn read(payload: web::Payload, timeout: Duration) -> Result<web::Bytes, Problem> {
+    let read = tokio::time::timeout(timeout, payload.to_bytes_limited(LONGEST)).await;
+    let late = |_| Problem::new(Kind::BadRequest, "The body took too long. Send it again.");
+    match read.map_err(late)? {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
             Err(Problem::new(Kind::BadRequest, "The body ended early or is badly framed. Send it again."))

@@ -134,7 +134,7 @@ async fn serve(
         let body = if route.method == Method::GET || route.method == Method::DELETE {
             web::Bytes::new()
         } else {
-            body::read(payload).await?
+            body::read(payload, app.settings.body_timeout).await?
         };
         (route.run)(Call { app: app.clone(), request: request.clone(), body, administrator, origin, now })
             .await

@@ -11,10 +11,14 @@ use serde_json::{Value, json};
 use super::{BASE, routes};
 use crate::clock::{ManualClock, Timestamp};
 use crate::entropy::SeededEntropy;
-use crate::flow::admin::{By, api_keys};
-use crate::flow::{Provider, keys};
+use crate::flow::admin::{By, access, api_keys};
+use crate::flow::client_auth::Credentials;
+use crate::flow::grant::TokenRequest;
+use crate::flow::{Provider, client_auth, grant, keys};
 use crate::http::app::App;
 use crate::model::audit::Origin;
+use crate::oauth::scope::Scope;
+use crate::secret::{ClientId, ClientSecret};
 use crate::server::provider::{World, build, open_store};
 
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -128,6 +132,44 @@ async fn an_expired_or_deleted_key_is_void() {
     let other = Api { key: api_key(&api.app.provider, None).await, ..api };
     assert_eq!(other.send(other.request(&Method::DELETE, &format!("/api-keys/{id}"))).await.status, 204);
     assert_eq!(other.send(other.request(&Method::DELETE, &format!("/api-keys/{id}"))).await.status, 404);
+}
+
+/// A client's own access token with this audience and scope.
+async fn client_token(api: &Api, audience: &str, scope: &str) -> String {
+    let op = &api.app.provider;
+    let body = json!({
+        "grant_types": ["client_credentials"], "response_types": [], "scope": "signet:admin read",
+        "audience": [audience],
+    });
+    let made = api.call(Method::POST, "/clients", body).await.body;
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let secret = ClientSecret::new(text("client_secret"));
+    let credentials = Credentials::Basic(ClientId(text("client_id")), secret);
+    let client = client_auth::authenticate(op, &credentials, START).await.unwrap();
+    let request =
+        TokenRequest::ClientCredentials { scope: Some(Scope::parse(scope).unwrap()), resource: None };
+    let response = grant::token(op, &client, request, &Origin::default(), START).await.unwrap();
+    response.access_token.token.reveal().to_owned()
+}
+
+#[actix_web::test]
+async fn access_tokens_need_the_audience_and_the_scope() {
+    let api = api().await;
+    let ours = access::audience(&api.app.provider);
+    let cases = [
+        (ours.as_str(), "signet:admin", 200),
+        (ours.as_str(), "read", 403),
+        ("https://api.example.com", "signet:admin", 401),
+        (api.app.provider.policy.issuer.as_str(), "signet:admin", 401),
+    ];
+    for (audience, scope, status) in cases {
+        let token = client_token(&api, audience, scope).await;
+        let request = Api::bare(&Method::GET, "/keys");
+        let answer = api.send(request.insert_header(("authorization", format!("Bearer {token}")))).await;
+        assert_eq!(answer.status, status, "{audience} {scope}");
+        assert_eq!(answer.header("www-authenticate").contains("insufficient_scope"), status == 403);
+        assert!(status == 200 || answer.body["trace_id"] == answer.header("x-request-id"), "{}", answer.body);
+    }
 }
 
 #[actix_web::test]
