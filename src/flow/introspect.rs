@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::Provider;
 use super::bearer::{self, LiveToken};
 use super::client_auth::AuthenticatedClient;
+use super::grant::refresh_token::presented;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::audit::Origin;
-use crate::oauth::client_metadata::TheftResponse;
 use crate::oauth::error::ErrorCode;
 use crate::secret::{AccessToken, RefreshToken};
-use crate::storage::{RotateRequest, Rotation};
+use crate::storage::Rotation;
 
 /// Exactly `{"active":false}`: unknown, expired, revoked and none of the asker's business look alike (S-032).
 fn inactive() -> Map<String, Value> {
@@ -69,15 +69,7 @@ async fn refresh_token(
     token: &RefreshToken,
 ) -> Outcome<Map<String, Value>> {
     let Some((id, generation)) = op.secrets.refresh_tokens.decode(token) else { return Ok(inactive()) };
-    let request = RotateRequest {
-        id,
-        generation,
-        client: client.id.clone(),
-        policy: op.policy.refresh.of(client).policy,
-        theft: TheftResponse::Family,
-        binding: None,
-        origin: Origin::default(),
-    };
+    let request = presented(op, client, (id, generation), &Origin::default());
     let Rotation::Decided(rotated) = op.store.inspect(&request).await? else { return Ok(inactive()) };
     if !rotated.verdict.carries_access_token() {
         return Ok(inactive());

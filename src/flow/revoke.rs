@@ -3,11 +3,11 @@
 use super::Provider;
 use super::bearer;
 use super::client_auth::AuthenticatedClient;
+use super::grant::refresh_token;
 use super::rejection::Outcome;
 use crate::clock::Timestamp;
 use crate::model::audit::{Event, Origin};
 use crate::model::family::EndCause;
-use crate::oauth::client_metadata::TheftResponse;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::storage::{RotateRequest, Rotation};
 
@@ -25,15 +25,7 @@ pub async fn revoke(
     now: Timestamp,
 ) -> Outcome<()> {
     if let Some((id, generation)) = op.secrets.refresh_tokens.decode(&RefreshToken::new(token)) {
-        let request = RotateRequest {
-            id,
-            generation,
-            client: client.id.clone(),
-            policy: op.policy.refresh.of(client).policy,
-            theft: TheftResponse::Family,
-            binding: None,
-            origin: origin.clone(),
-        };
+        let request = refresh_token::presented(op, client, (id, generation), origin);
         return family(op, &request, now).await;
     }
     let Ok(claims) = bearer::genuine(op, &AccessToken::new(token), None, now) else { return Ok(()) };

@@ -27,28 +27,50 @@ pub fn mount(config: &mut web::ServiceConfig, row: &'static Row) {
     config.service(web::resource(row.path).wrap(from_fn(middleware)).route((row.handler)()));
 }
 
+/// A request on its way through the edge.
+struct Passage {
+    app: web::Data<App>,
+    http: HttpRequest,
+    started: std::time::Instant,
+}
+
+impl Passage {
+    /// `None` where the application's state is missing, which a mounted server rules out.
+    fn begin(request: &ServiceRequest) -> Option<Self> {
+        let http = request.request().clone();
+        let app = http.app_data::<web::Data<App>>()?.clone();
+        identify(&http, &app);
+        Some(Self { app, http, started: monotonic_now() })
+    }
+
+    fn end(self, route: &'static str, mut response: HttpResponse) -> ServiceResponse<BoxBody> {
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Ok(id) = HeaderValue::from_str(&super::request::trace_id(&self.http)) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let status = response.status().as_u16();
+        self.app.metrics.request(route, self.http.method(), status, self.started.elapsed());
+        ServiceResponse::new(self.http, response)
+    }
+}
+
 async fn pass(
     row: &'static Row,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let http = request.request().clone();
-    let Some(app) = http.app_data::<web::Data<App>>().cloned() else {
-        return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
-    };
-    let started = monotonic_now();
-    identify(&http, &app);
-    let mut response = if row.sharing == Sharing::Clients && cors::is_preflight(&http) {
+    let Some(passage) = Passage::begin(&request) else { return Ok(lost(request)) };
+    let (app, http) = (&passage.app, &passage.http);
+    let mut response = if row.sharing == Sharing::Clients && cors::is_preflight(http) {
         cors::preflight(row.methods)
     } else if !row.takes(http.method().as_str()) {
-        error::method_not_allowed(&http, row.methods)
+        error::method_not_allowed(http, row.methods)
     } else {
-        guarded(&app, &http, request, next).await
+        guarded(app, http, request, next).await
     };
-    cors::apply(&app, &http, row.sharing, &mut response).await;
-    finish(&http, &mut response);
-    app.metrics.request(row.path, http.method(), response.status().as_u16(), started.elapsed());
-    Ok(ServiceResponse::new(http, response))
+    cors::apply(app, http, row.sharing, &mut response).await;
+    Ok(passage.end(row.path, response))
 }
 
 /// The administration API has a door of its own; deadline, panic and measurement are the same.
@@ -56,16 +78,13 @@ pub async fn admin(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let http = request.request().clone();
-    let Some(app) = http.app_data::<web::Data<App>>().cloned() else {
-        return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
-    };
-    let started = monotonic_now();
-    identify(&http, &app);
-    let mut response = guarded(&app, &http, request, next).await;
-    finish(&http, &mut response);
-    app.metrics.request("/admin/v1", http.method(), response.status().as_u16(), started.elapsed());
-    Ok(ServiceResponse::new(http, response))
+    let Some(passage) = Passage::begin(&request) else { return Ok(lost(request)) };
+    let response = guarded(&passage.app, &passage.http, request, next).await;
+    Ok(passage.end("/admin/v1", response))
+}
+
+fn lost(request: ServiceRequest) -> ServiceResponse<BoxBody> {
+    request.into_response(HttpResponse::InternalServerError().finish())
 }
 
 /// Static files: the same edge, without a row.
@@ -98,13 +117,5 @@ async fn guarded(
             let late = Rejection::unavailable(&"no answer within the request deadline");
             error::json(http, app, &late, Challenge::None)
         }
-    }
-}
-
-fn finish(http: &HttpRequest, response: &mut HttpResponse) {
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(id) = HeaderValue::from_str(&super::request::trace_id(http)) {
-        headers.insert(REQUEST_ID, id);
     }
 }

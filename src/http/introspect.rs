@@ -5,45 +5,29 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
 use super::app::App;
-use super::body::{self, PROTOCOL_LIMIT};
+use super::client_request::{self, ClientRequest};
 use super::error::{self, Challenge, no_store};
-use super::{credentials, token};
-use crate::flow::rejection::Rejection;
-use crate::flow::{client_auth, introspect};
-use crate::oauth::params::Params;
+use crate::flow::introspect;
+use crate::flow::rejection::{Outcome, Rejection};
 
 /// Says whether a token is active, to those it concerns.
 pub async fn post(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
-    let params = match body::form(&request, &app, payload, PROTOCOL_LIMIT).await {
-        Ok(params) => params,
-        Err(error) => return error::body(&request, error),
+    let asked = match client_request::read(&request, &app, payload, |_| Ok(())).await {
+        Ok(asked) => asked,
+        Err(response) => return response,
     };
-    match answer(&request, &app, params).await {
+    match answer(&app, asked).await {
         Ok(claims) => {
             let mut response = HttpResponse::Ok();
             no_store(&mut response);
             response.json(claims)
         }
-        Err((rejection, challenge)) => error::json(&request, &app, &rejection, challenge),
+        Err(rejection) => error::json(&request, &app, &rejection, Challenge::None),
     }
 }
 
-async fn answer(
-    request: &HttpRequest,
-    app: &App,
-    mut params: Params,
-) -> Result<Map<String, Value>, (Rejection, Challenge)> {
-    let plain = |rejection| (rejection, Challenge::None);
-    token::no_query(request).map_err(plain)?;
-    let op = &app.provider;
-    let now = op.clock.now();
-    let challenge = credentials::challenge(request);
-    let credentials = credentials::read(request, &mut params).map_err(|rejection| (rejection, challenge))?;
-    let client = client_auth::authenticate(op, &credentials, now).await;
-    let client = client.map_err(|rejection| (rejection, challenge))?;
-    let token = params.take("token");
-    let token = token
-        .ok_or(Rejection::invalid_request("The token is missing. Send the one to look at."))
-        .map_err(plain)?;
-    introspect::introspect(op, &client, &token, now).await.map_err(plain)
+async fn answer(app: &App, mut asked: ClientRequest) -> Outcome<Map<String, Value>> {
+    let token = asked.params.take("token");
+    let token = token.ok_or(Rejection::invalid_request("The token is missing. Send the one to look at."))?;
+    introspect::introspect(&app.provider, &asked.client, &token, asked.now).await
 }

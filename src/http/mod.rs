@@ -6,6 +6,7 @@ pub mod admin;
 pub mod app;
 pub mod authorize;
 pub mod body;
+pub mod client_request;
 pub mod consent;
 pub mod cookie;
 pub mod cors;

@@ -5,11 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::body::{self, PROTOCOL_LIMIT};
+use super::client_request::{self, ClientRequest};
 use super::error::{self, Challenge, no_store};
 use super::request::origin;
-use super::{cors, credentials};
-use crate::flow::client_auth;
 use crate::flow::grant::{self, TokenRequest};
 use crate::flow::issue::TokenResponse;
 use crate::flow::rejection::{Outcome, Rejection};
@@ -22,46 +20,31 @@ use crate::secret::{AuthorizationCode, RefreshToken};
 
 /// Answers a token request.
 pub async fn post(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
-    let params = match body::form(&request, &app, payload, PROTOCOL_LIMIT).await {
-        Ok(params) => params,
-        Err(error) => return error::body(&request, error),
+    // An unknown grant is the client's mistake whoever it is; naming it first tells more.
+    let known = |params: &Params| grant_type(params).map(|_| ());
+    let asked = match client_request::read(&request, &app, payload, known).await {
+        Ok(asked) => asked,
+        Err(response) => return response,
     };
-    match answer(&request, &app, params).await {
+    match answer(&request, &app, asked).await {
         Ok((grant, response)) => {
             app.metrics.token_issued(grant);
             render(&response)
         }
-        Err((rejection, challenge)) => error::json(&request, &app, &rejection, challenge),
+        Err(rejection) => error::json(&request, &app, &rejection, Challenge::None),
     }
 }
 
 async fn answer(
     request: &HttpRequest,
     app: &App,
-    mut params: Params,
-) -> Result<(GrantType, TokenResponse), (Rejection, Challenge)> {
-    let plain = |rejection| (rejection, Challenge::None);
-    no_query(request).map_err(plain)?;
-    let op = &app.provider;
-    let now = op.clock.now();
-    // An unknown grant is the client's mistake whoever it is; naming it first tells more.
-    let grant = grant_type(&params).map_err(plain)?;
-    let challenge = credentials::challenge(request);
-    let credentials = credentials::read(request, &mut params).map_err(|rejection| (rejection, challenge))?;
-    let client = client_auth::authenticate(op, &credentials, now).await;
-    let client = client.map_err(|rejection| (rejection, challenge))?;
-    cors::client_is(request, &client);
-    let wanted = parse(grant, &mut params).map_err(plain)?;
-    let response = grant::token(op, &client, wanted, &origin(request, app), now).await.map_err(plain)?;
+    mut asked: ClientRequest,
+) -> Outcome<(GrantType, TokenResponse)> {
+    let grant = grant_type(&asked.params)?;
+    let wanted = parse(grant, &mut asked.params)?;
+    let response =
+        grant::token(&app.provider, &asked.client, wanted, &origin(request, app), asked.now).await?;
     Ok((grant, response))
-}
-
-/// S-020: parameters in the query would end up in logs.
-pub fn no_query(request: &HttpRequest) -> Outcome<()> {
-    if request.query_string().is_empty() {
-        return Ok(());
-    }
-    Err(Rejection::invalid_request("The parameters belong in the request's body, not in the query."))
 }
 
 fn grant_type(params: &Params) -> Outcome<GrantType> {

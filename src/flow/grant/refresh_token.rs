@@ -8,6 +8,7 @@ use crate::flow::client_auth::AuthenticatedClient;
 use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse, UserAuthorization};
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::model::audit::Origin;
+use crate::model::family::FamilySecretId;
 use crate::model::rotation::Verdict;
 use crate::oauth::client_metadata::TheftResponse;
 use crate::oauth::error::ErrorCode;
@@ -41,15 +42,7 @@ pub async fn exchange(
     let Some((id, generation)) = op.secrets.refresh_tokens.decode(&request.refresh_token) else {
         return Err(Rejection::invalid_grant("not a refresh token of this server"));
     };
-    let rotate = RotateRequest {
-        id,
-        generation,
-        client: client.id.clone(),
-        policy: op.policy.refresh.of(client).policy,
-        theft: narrower(op.policy.refresh.theft_response, client.metadata.theft_response),
-        binding: None,
-        origin: origin.clone(),
-    };
+    let rotate = presented(op, client, (id, generation), origin);
     // A request that asks for too much must not use the token up, so what it asks for is compared first.
     if request.scope.is_some() || request.resource.is_some() {
         let family = decided(op.store.inspect(&rotate).await?)?;
@@ -66,6 +59,24 @@ pub async fn exchange(
         response.refresh_token = Some(op.secrets.refresh_tokens.encode(id, rotated.family.counters.cur));
     }
     Ok(response)
+}
+
+/// A refresh token whose MAC has held, presented by a client under its own policy.
+pub(in crate::flow) fn presented(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    (id, generation): (FamilySecretId, u32),
+    origin: &Origin,
+) -> RotateRequest {
+    RotateRequest {
+        id,
+        generation,
+        client: client.id.clone(),
+        policy: op.policy.refresh.of(client).policy,
+        theft: narrower(op.policy.refresh.theft_response, client.metadata.theft_response),
+        binding: None,
+        origin: origin.clone(),
+    }
 }
 
 fn decided(rotation: Rotation) -> Outcome<Rotated> {
