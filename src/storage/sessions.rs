@@ -33,6 +33,15 @@ const OF_USER: Sql = Sql::both(concat!(
      WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.epoch = u.epoch
      ORDER BY s.created_at DESC LIMIT 200"
 ));
+const PAGE: Sql = Sql::both(concat!(
+    "SELECT ",
+    session_columns!(),
+    ", u.epoch AS user_epoch, u.disabled_at AS user_disabled_at, u.username
+     FROM login_session s JOIN users u ON u.id = s.user_id
+     WHERE s.id > $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at + s.idle_millis > $2
+        AND s.epoch = u.epoch
+     ORDER BY s.id LIMIT $3"
+));
 // The epoch comes from the user's row in the same statement: a sign-in that races with "log out all devices"
 // carries the old epoch and is void.
 const INSERT: Sql = Sql::both(
@@ -69,6 +78,7 @@ const ATTACH_INTERACTION: Sql =
 pub(super) const ALL: &[Sql] = &[
     BY_COOKIE,
     OF_USER,
+    PAGE,
     INSERT,
     SUPERSEDE,
     REAUTHENTICATE,
@@ -153,6 +163,21 @@ impl Store {
         let sessions = rows.into_iter().map(|row| session_of(row).map(|(session, _)| session));
         let sessions: Vec<_> = sessions.collect::<Result<_, _>>()?;
         Ok(sessions.into_iter().filter(|session| now < session.last_seen_at.plus(session.idle)).collect())
+    }
+
+    /// Up to `limit` live sessions whose id is above `after`, in id order (which is the order of sign-in).
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn live_sessions(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<LoginSession>, Error> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let rows = self.db.fetch_all::<SessionRow>(&PAGE, args![after, now, limit]).await?;
+        rows.into_iter().map(|row| session_of(row).map(|(session, _)| session)).collect()
     }
 
     /// Begins a session, or renews the browser's session where it is the same user's: either way under a new

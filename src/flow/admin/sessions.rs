@@ -1,9 +1,25 @@
-//! Ending single login sessions.
+//! Login sessions of all users.
 
-use super::{AdminError, Answer, By};
+use super::{AdminError, Answer, By, Page};
+use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::logout::{self, LoggedOut};
+use crate::model::session::LoginSession;
 use crate::secret::SessionId;
+
+/// Live login sessions, oldest first.
+///
+/// # Errors
+/// A fault.
+pub async fn list(
+    op: &Provider,
+    after: Option<SessionId>,
+    limit: u32,
+    now: Timestamp,
+) -> Answer<Page<LoginSession, SessionId>> {
+    let found = op.store.live_sessions(after, limit.saturating_add(1), now).await?;
+    Ok(Page::cut(found, limit, |session| session.id))
+}
 
 /// Ends one login session with its refresh tokens; those granted `offline_access` live on.
 ///

@@ -58,6 +58,15 @@ pub fn sessions(open: &UserSessions) -> Value {
 
 /// One login session with the refresh-token families that began in it.
 pub fn session(session: &LoginSession, families: &[FamilyEntry]) -> Value {
+    let mut shown = session_alone(session);
+    if let Value::Object(members) = &mut shown {
+        members.insert("refresh_tokens".to_owned(), families.iter().map(family).collect());
+    }
+    shown
+}
+
+/// One login session, without what began in it.
+pub fn session_alone(session: &LoginSession) -> Value {
     json!({
         "id": session.id,
         "user_id": session.user,
@@ -69,7 +78,6 @@ pub fn session(session: &LoginSession, families: &[FamilyEntry]) -> Value {
         "amr": session.amr,
         "address": session.address,
         "user_agent": session.user_agent,
-        "refresh_tokens": families.iter().map(family).collect::<Vec<_>>(),
     })
 }
 

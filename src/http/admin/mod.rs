@@ -81,6 +81,7 @@ static ROUTES: &[Route] = &[
     route!(POST "/users/{id}/logout_all" users::logout_all),
     route!(GET "/users/{id}/sessions" users::sessions),
     route!(GET "/users/{id}/history" users::history),
+    route!(GET "/sessions" sessions::list),
     route!(DELETE "/sessions/{id}" sessions::end),
     route!(GET "/keys" keys::list),
     route!(POST "/keys/rotate" keys::rotate),
