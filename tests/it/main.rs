@@ -1,23 +1,51 @@
-//! tmp
-use std::sync::Arc;
-#[tokio::test]
-async fn statements() {
-    for url in ["sqlite:///tmp/x1.sqlite".to_owned(), std::env::var("PGT").unwrap()] {
-        let store = signet::storage::Store::open(
-            &signet::storage::Options {
-                url,
-                max_connections: 4,
-                acquire_timeout: std::time::Duration::from_secs(1),
-                statement_timeout: std::time::Duration::from_secs(2),
-            },
-            Arc::new(signet::clock::SystemClock::default()),
-            Arc::new(signet::entropy::SystemEntropy::new()),
-        )
-        .await
-        .unwrap();
-        store.migrate().await.unwrap();
-        println!("{:?}", store.migration_plan().await.unwrap());
-        println!("{:?}", store.prepare_every_statement().await);
-        println!("{:?}", store.database_time().await);
-    }
+//! Signet from outside: HTTP in, HTTP out. Every specification is a file, every section a module, every rule a
+//! sentence, and all of it runs on both databases: `postgres::rfc6749::s6_refreshing::…`, `sqlite::rfc6749::…`.
+//!
+//! Without `SIGNET_TEST_POSTGRES` the tests of PostgreSQL say so and return; with `CI` set that is a failure.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::duplicate_mod,
+    clippy::print_stderr,
+    reason = "tests: a failure is a panic, and every file is mounted once per database"
+)]
+
+mod support;
+
+/// What a backend's copy of the specifications finds as `super::…`.
+macro_rules! backend {
+    ($backend:ident) => {
+        use crate::support::prelude::*;
+
+        /// Runs a test against a server of its own.
+        pub(crate) fn with_server(test: impl AsyncFnOnce(&Server)) {
+            crate::support::server::run(Backend::$backend, |_| {}, test);
+        }
+
+        /// Runs a test against a server that is configured differently.
+        pub(crate) fn with_config(change: impl Fn(&mut Config), test: impl AsyncFnOnce(&Server)) {
+            crate::support::server::run(Backend::$backend, change, test);
+        }
+    };
+}
+
+/// Every specification.
+macro_rules! specs {
+    () => {
+        mod rfc6749;
+    };
+}
+
+#[path = "."]
+mod sqlite {
+    backend!(Sqlite);
+    specs!();
+}
+
+#[path = "."]
+mod postgres {
+    backend!(Postgres);
+    specs!();
 }

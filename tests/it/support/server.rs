@@ -1,0 +1,183 @@
+//! A real server for every test: its own database, real listeners, a clock that only the test moves, randomness that
+//! repeats. Nothing runs in the background.
+
+use std::net::{SocketAddr, TcpListener};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use futures_util::FutureExt as _;
+use signet::clock::{Clock as _, ManualClock, Timestamp};
+use signet::config::Config;
+use signet::entropy::SeededEntropy;
+use signet::flow::{Provider, keys};
+use signet::secret::{DatabaseUrl, MasterKey};
+use signet::server::listen::{Listening, listen};
+use signet::server::provider::{self, World};
+
+use super::database::{Backend, Database};
+use super::http::Request;
+use super::people::{self, Secrets};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// 2026-01-01T00:00:00Z, when the template is made; tests begin an hour later.
+const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+const MASTER_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2YgYSBrZXkgISE";
+
+/// One node.
+pub(crate) struct Server {
+    pub(crate) backend: Backend,
+    pub(crate) config: Config,
+    pub(crate) op: Arc<Provider>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) secrets: Secrets,
+    handles: [ServerHandle; 2],
+}
+
+/// Runs a test against a server of its own, and ends both.
+pub(crate) fn run(backend: Backend, change: impl Fn(&mut Config), test: impl AsyncFnOnce(&Server)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(database) = Database::fresh(backend).await else { return };
+        let clock = Arc::new(ManualClock::new(START.plus(HOUR)));
+        let server = start(backend, &database.url, database.secrets.clone(), &clock, &change).await;
+        let outcome = AssertUnwindSafe(test(&server)).catch_unwind().await;
+        server.stop().await;
+        database.delete().await;
+        if let Err(panic) = outcome {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    runtime.shutdown_background();
+}
+
+/// Makes the schema, the keys, the users and the clients of a new database.
+pub(crate) async fn fill(url: &str) -> Secrets {
+    let clock = Arc::new(ManualClock::new(START));
+    let (config, world) = (config(url, 1), world(&clock));
+    let store = provider::open_store(&config, &world).await.unwrap();
+    store.migrate().await.unwrap();
+    let op = provider::build(&config, store, &world).await.unwrap();
+    keys::tick(&op, clock.now()).await.unwrap();
+    let secrets = people::make(&op).await;
+    op.store.close().await;
+    secrets
+}
+
+impl Server {
+    /// Another node on the same database, with the same clock.
+    pub(crate) async fn second_node(&self) -> Self {
+        let url = self.config.database.url.reveal().to_owned();
+        let public_url = self.config.public_url.clone();
+        let change = |config: &mut Config| config.public_url.clone_from(&public_url);
+        start(self.backend, &url, self.secrets.clone(), &self.clock, &change).await
+    }
+
+    /// Stops listening and closes the database's connections.
+    pub(crate) async fn stop(&self) {
+        for handle in &self.handles {
+            handle.stop(false).await;
+        }
+        self.op.store.close().await;
+    }
+
+    /// The issuer.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.config.public_url
+    }
+
+    /// The origin of the server's own pages.
+    pub(crate) fn origin(&self) -> &str {
+        self.op.policy.issuer.origin()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Moves the clock.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Request {
+        self.request("GET", target)
+    }
+
+    pub(crate) fn post(&self, target: &str) -> Request {
+        self.request("POST", target)
+    }
+
+    pub(crate) fn request(&self, method: &str, target: &str) -> Request {
+        Request::new(self.public, method, target)
+    }
+
+    pub(crate) fn admin_get(&self, target: &str) -> Request {
+        Request::new(self.admin, "GET", target)
+    }
+}
+
+async fn start(
+    backend: Backend,
+    url: &str,
+    secrets: Secrets,
+    clock: &Arc<ManualClock>,
+    change: &impl Fn(&mut Config),
+) -> Server {
+    // A free port may be taken before it is bound.
+    for _ in 0..20 {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut config = config(url, port);
+        change(&mut config);
+        let op = Arc::new(node(&config, clock).await);
+        keys::tick(&op, clock.now()).await.unwrap();
+        let Ok(listening) = listen(&config, Arc::clone(&op), true) else { continue };
+        let Listening { addresses, public, admin, .. } = listening;
+        let handles = [public.handle(), admin.handle()];
+        tokio::spawn(public);
+        tokio::spawn(admin);
+        let (public, admin) = (addresses.public, addresses.admin);
+        return Server { backend, config, op, clock: Arc::clone(clock), public, admin, secrets, handles };
+    }
+    panic!("no free port");
+}
+
+fn world(clock: &Arc<ManualClock>) -> World {
+    static SEED: AtomicU64 = AtomicU64::new(0);
+    // Every node its own: two nodes that drew the same bytes would be no two nodes.
+    let entropy = SeededEntropy::new(SEED.fetch_add(1, Ordering::SeqCst));
+    World { clock: Arc::clone(clock) as _, entropy: Arc::new(entropy) }
+}
+
+async fn node(config: &Config, clock: &Arc<ManualClock>) -> Provider {
+    let world = world(clock);
+    let store = provider::open_store(config, &world).await.unwrap();
+    provider::build(config, store, &world).await.unwrap()
+}
+
+fn config(url: &str, port: u16) -> Config {
+    let mut config = Config {
+        public_url: format!("http://localhost:{port}"),
+        listen: SocketAddr::from(([127, 0, 0, 1], port)),
+        admin_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..Config::default()
+    };
+    config.database.url = DatabaseUrl::new(url);
+    // Many tests share one PostgreSQL.
+    config.database.max_connections = 3;
+    config.keys.master_key = Some(MasterKey::new(MASTER_KEY));
+    config.tokens.lifetime_jitter_percent = 0;
+    config.passwords.memory_kib = 8;
+    config.passwords.hash_threads = 1;
+    config.http.workers = 1;
+    config.http.shutdown_seconds = 0;
+    config
+}
