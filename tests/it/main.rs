@@ -13,6 +13,7 @@
 )]
 
 mod support;
+mod tidy;
 
 /// What a backend's copy of the specifications finds as `super::…`.
 macro_rules! backend {

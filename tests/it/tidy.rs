@@ -10,15 +10,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "server", "http", "flow", "storage", "jose", "password", "model", "oauth", "config", "secret", "digest",
-            "clock", "entropy",
+            "server", "http", "flow", "storage", "jose", "password", "model", "oauth", "config", "secret",
+            "digest", "clock", "entropy",
         ],
     ),
     (
         "server",
         &[
-            "http", "flow", "storage", "jose", "password", "model", "oauth", "config", "secret", "digest", "clock",
-            "entropy",
+            "http", "flow", "storage", "jose", "password", "model", "oauth", "config", "secret", "digest",
+            "clock", "entropy",
         ],
     ),
     ("http", &["flow", "model", "oauth", "secret", "digest", "clock", "entropy"]),
@@ -84,7 +84,8 @@ fn sources() -> Vec<Source> {
         .into_iter()
         .map(|path| {
             let relative = path.strip_prefix(&src).expect("below src").to_owned();
-            let first = relative.components().next().expect("a component").as_os_str().to_string_lossy().into_owned();
+            let first =
+                relative.components().next().expect("a component").as_os_str().to_string_lossy().into_owned();
             let layer = first.trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).expect("readable");
             Source { path: relative, layer, text }

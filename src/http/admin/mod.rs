@@ -1,6 +1,6 @@
 //! The administration API, `/admin/v1` on the admin listener.
 //!
-//! One table names every route, and one function, [`serve`], stands before all of them: a route that is not in the
+//! One table names every route, and one function, `serve`, stands before all of them: a route that is not in the
 //! table is not reachable, and one that is in it cannot forget to check who asks (S-100).
 
 mod api_keys;
