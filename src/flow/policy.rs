@@ -77,10 +77,14 @@ impl RefreshPolicy {
             ClientClass::HighAssurance => self.high_assurance,
         };
         let rotates = metadata.rotate_refresh_tokens.unwrap_or(class.policy.rotates);
+        let absolute = metadata.refresh_token_lifetime.map_or(class.absolute, Duration::from_secs);
+        let idle = metadata.refresh_token_idle_lifetime.map_or(class.idle, Duration::from_secs);
         ClassDefaults {
             policy: RotationPolicy { rotates, ..class.policy },
-            idle: metadata.refresh_token_idle_lifetime.map_or(class.idle, Duration::from_secs),
-            absolute: metadata.refresh_token_lifetime.map_or(class.absolute, Duration::from_secs),
+            // A token that does not rotate leaves no trace of its use: nobody could say that it lies idle, and
+            // cleanup, which goes by the row alone, would delete the family of a client that is busy.
+            idle: if rotates { idle } else { absolute },
+            absolute,
         }
     }
 }
