@@ -13,14 +13,17 @@ const DISABLE: Sql =
 const SET_PASSWORD: Sql = Sql::both(
     "UPDATE users SET password_phc = $3, password_changed_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1",
 );
-// The session that stays lives on under the new epoch, with its families.
+// The session that stays lives on under the new epoch, with its families: only what was good under the epoch before
+// is, since what had been void must not come back.
 const KEEP_SESSION: Sql = Sql::both(
     "UPDATE login_session SET epoch = (SELECT u.epoch FROM users u WHERE u.id = $1)
-     WHERE user_id = $1 AND id = $2 AND ended_at IS NULL",
+     WHERE user_id = $1 AND id = $2 AND ended_at IS NULL
+        AND epoch = (SELECT u.epoch - 1 FROM users u WHERE u.id = $1)",
 );
 const KEEP_FAMILIES: Sql = Sql::both(
     "UPDATE refresh_family SET epoch = (SELECT u.epoch FROM users u WHERE u.id = $1)
-     WHERE user_id = $1 AND session_id = $2 AND status = 'active'",
+     WHERE user_id = $1 AND session_id = $2 AND status = 'active'
+        AND epoch = (SELECT u.epoch - 1 FROM users u WHERE u.id = $1)",
 );
 const END_SESSIONS_OF_USER: Sql = Sql::both(
     "UPDATE login_session SET ended_at = $2, end_cause = $3
@@ -158,13 +161,17 @@ impl Store {
             if tx.execute(&SET_PASSWORD, args![user, now, phc]).await? == 0 {
                 return Ok(None);
             }
-            if let Some(keep) = keep {
-                tx.execute(&KEEP_SESSION, args![user, keep]).await?;
+            let mut kept = None;
+            if let Some(keep) = keep
+                && tx.execute(&KEEP_SESSION, args![user, keep]).await? == 1
+            {
                 tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
+                kept = Some(keep);
             } else {
+                // Not even a session that is no longer live stays, nor its families.
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
             }
-            let ended = end_all_of_user(&mut tx, user, keep, EndCause::PasswordChanged, now).await?;
+            let ended = end_all_of_user(&mut tx, user, kept, EndCause::PasswordChanged, now).await?;
             finish(tx, audit.clone(), ended).await
         })
         .await
