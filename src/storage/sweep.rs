@@ -8,7 +8,8 @@ use super::db::{Sql, args};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 
-/// Deletes a batch from one table by a condition on `$1` (a time) and `$2` (the batch size). PostgreSQL skips rows
+/// Deletes a batch from one table by a condition on `$1` (a time) and `$2` (the batch size); the condition holds for
+/// each row deleted, also where the key is only a part of the primary key. PostgreSQL skips rows
 /// that others hold; SQLite has one writer, so there is nobody to wait for.
 macro_rules! sweep {
     ($table:literal, $key:literal, $condition:literal) => {
@@ -24,7 +25,8 @@ macro_rules! sweep {
                 $table,
                 " WHERE ",
                 $condition,
-                " LIMIT $2 FOR UPDATE SKIP LOCKED)"
+                " LIMIT $2 FOR UPDATE SKIP LOCKED) AND ",
+                $condition
             ),
             concat!(
                 "DELETE FROM ",
@@ -37,7 +39,8 @@ macro_rules! sweep {
                 $table,
                 " WHERE ",
                 $condition,
-                " LIMIT $2)"
+                " LIMIT $2) AND ",
+                $condition
             ),
         )
     };
@@ -51,10 +54,12 @@ macro_rules! family_window {
     };
 }
 
+// The row of an ended session stays for its grace whenever it would have expired: it is what refuses a family that
+// raced with the end.
 macro_rules! session_window {
     () => {
         "SELECT id FROM login_session WHERE id > $1 AND id <= $2
-            AND (expires_at < $3 OR ended_at < $3 OR last_seen_at + idle_millis < $3)"
+            AND (ended_at < $3 OR (ended_at IS NULL AND (expires_at < $3 OR last_seen_at + idle_millis < $3)))"
     };
 }
 
