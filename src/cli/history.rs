@@ -83,6 +83,7 @@ fn why(cause: &str) -> String {
         Some(EndCause::Logout) => "the user signed out",
         Some(EndCause::LogoutAll) => "all devices were logged out",
         Some(EndCause::SessionEnded) => "an operator ended the session",
+        Some(EndCause::Superseded) => "another user signed in in the same browser",
         Some(EndCause::Expired) => "its lifetime ran out",
         Some(EndCause::Revoked) => "the app revoked its refresh token",
         Some(EndCause::CodeReuse) => "its authorization code came twice",

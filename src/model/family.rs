@@ -161,6 +161,8 @@ word_enum! {
         LogoutAll = "logout_all",
         /// The login session ended some other way.
         SessionEnded = "session_ended",
+        /// Another user signed in in the same browser.
+        Superseded = "superseded",
         /// Its lifetime ran out.
         Expired = "expired",
         /// The client, the user or an operator revoked it (RFC 7009).

@@ -138,3 +138,6 @@ const STATEMENTS: [&[db::Sql]; 16] = [
     throttle::ALL,
     users::ALL,
 ];
+
+#[cfg(test)]
+mod tests;

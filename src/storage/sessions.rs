@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::db::{Sql, args};
+use super::db::{Sql, Tx, args};
+use super::endings::{self, Target};
 use super::row::{json, span, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
-use crate::model::audit::AuditEntry;
+use crate::model::audit::{AuditEntry, Event};
+use crate::model::family::EndCause;
 use crate::model::session::{LoginSession, SessionState};
 use crate::secret::{DeviceHash, InteractionHash, SessionHash, SessionId, UserId};
 
@@ -50,14 +52,17 @@ const INSERT: Sql = Sql::both(
      SELECT $1, $2, u.id, u.epoch, $4, $4, $4, $5, $6, $7, $8, $9, $10 FROM users u
      WHERE u.id = $3 AND u.epoch = $11 AND u.disabled_at IS NULL",
 );
-const SUPERSEDE: Sql = Sql::both(
-    "UPDATE login_session SET ended_at = $2, end_cause = 'superseded' WHERE cookie_hash = $1 AND ended_at IS NULL",
+// Another user's session in this browser. One of the same user that could not be renewed has expired or is void
+// already: ending it would end its families, which live by their own times.
+const STRANGER: Sql = Sql::both(
+    "SELECT id, user_id FROM login_session WHERE cookie_hash = $1 AND user_id <> $2 AND ended_at IS NULL",
 );
-// Re-authentication of the same user keeps the session (and its families) under a new cookie value.
+// Re-authentication of the same user keeps the session (and its families) under a new cookie value. The epoch is
+// the one read with the password hash, so that a password that has changed since renews nothing.
 const REAUTHENTICATE: Sql = Sql::both(
     "UPDATE login_session SET cookie_hash = $2, auth_time = $3, last_seen_at = $3, amr = $4
      WHERE cookie_hash = $1 AND user_id = $5 AND ended_at IS NULL AND expires_at > $3
-        AND last_seen_at + idle_millis > $3
+        AND last_seen_at + idle_millis > $3 AND epoch = $6
         AND epoch = (SELECT u.epoch FROM users u WHERE u.id = $5 AND u.disabled_at IS NULL)
      RETURNING id",
 );
@@ -80,7 +85,7 @@ pub(super) const ALL: &[Sql] = &[
     OF_USER,
     PAGE,
     INSERT,
-    SUPERSEDE,
+    STRANGER,
     REAUTHENTICATE,
     TOUCH,
     REMEMBER_DEVICE,
@@ -195,10 +200,10 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let mut session = None;
         if let Some(old) = &new.replaces {
-            let args = args![old, &new.cookie, now, to_json(&new.amr), new.user];
+            let args = args![old, &new.cookie, now, to_json(&new.amr), new.user, new.epoch];
             session = tx.fetch_optional::<(Uuid,)>(&REAUTHENTICATE, args).await?.map(|(id,)| SessionId(id));
             if session.is_none() {
-                tx.execute(&SUPERSEDE, args![old, now]).await?;
+                self.end_stranger(&mut tx, old, &audit, now).await?;
             }
         }
         if session.is_none() {
@@ -227,6 +232,27 @@ impl Store {
         tx.execute(&REMEMBER_DEVICE, args![&new.device.0, new.user, now, new.device.1]).await?;
         super::audit::record(&mut tx, &audit.session(id)).await?;
         tx.commit().await.map(|()| Some(id))
+    }
+
+    /// Ends the session that another user has in the browser of the sign-in that `sign_in` records.
+    async fn end_stranger(
+        &self,
+        tx: &mut Tx,
+        cookie: &SessionHash,
+        sign_in: &AuditEntry,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let row = tx.fetch_optional::<(Uuid, Uuid)>(&STRANGER, args![cookie, sign_in.user]).await?;
+        let Some((session, user)) = row else { return Ok(()) };
+        let session = SessionId(session);
+        endings::end(tx, Target::Session(session), EndCause::Superseded, now).await?;
+        let entry = self
+            .audit_entry(Event::SessionEnded, sign_in.actor.clone(), now)?
+            .user(UserId(user))
+            .session(session)
+            .origin(&sign_in.origin)
+            .cause(EndCause::Superseded.as_str());
+        super::audit::record(tx, &entry).await
     }
 
     /// Notes that a session's browser was seen; at most once a minute is worth a write.

@@ -11,7 +11,8 @@ const OF_USER_TOKEN: Sql = Sql::both(
         u.disabled_at IS NULL AS user_active,
         (SELECT c.disabled_at IS NULL FROM clients c WHERE c.client_id = $2) AS client_active,
         (SELECT f.min_generation FROM refresh_family f WHERE f.handle = $3 AND f.status = 'active'
-            AND f.user_id = u.id) AS min_generation,
+            AND f.user_id = u.id AND (f.offline OR NOT EXISTS (
+                SELECT 1 FROM login_session s WHERE s.id = f.session_id AND s.ended_at IS NOT NULL))) AS min_generation,
         EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = $4) AS revoked
      FROM users u WHERE u.id = $1",
 );

@@ -1,0 +1,225 @@
+//! Intents on a SQLite file of their own: what the black-box tests cannot bring about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{ManualClock, Timestamp};
+use crate::entropy::SystemEntropy;
+use crate::model::audit::{AuditEntry, Event, Origin};
+use crate::model::client::Client;
+use crate::model::family::{EndCause, FamilySecretId};
+use crate::model::grant::Grant;
+use crate::model::rotation::{ClassDefaults, Counters, Verdict};
+use crate::model::user::NewUser;
+use crate::oauth::client_metadata::{ClientClass, ClientMetadata, TheftResponse};
+use crate::oauth::scope::Scope;
+use crate::secret::{
+    AuthorizationCode, ClientId, CodeHash, DeviceCookie, DeviceHash, FamilyHandle, SessionCookie,
+    SessionHash, SessionId, UserId,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+struct World {
+    store: Store,
+    clock: Arc<ManualClock>,
+    entropy: Arc<dyn Entropy>,
+    _folder: tempfile::TempDir,
+}
+
+/// A family, as its client and its user's browser hold it.
+struct Family {
+    id: FamilySecretId,
+    cookie: SessionHash,
+    session: SessionId,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
+        let options = Options {
+            url: format!("sqlite://{}/test.sqlite", folder.path().display()),
+            max_connections: 2,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+        };
+        let store = Store::open(&options, clock.clone(), Arc::new(SystemEntropy::new())).await.unwrap();
+        store.migrate().await.unwrap();
+        let world = Self { store, clock, entropy: Arc::new(SystemEntropy::new()), _folder: folder };
+        world.store.installation("check", world.now()).await.unwrap();
+        let client = Client {
+            id: ClientId::from("app"),
+            metadata: ClientMetadata::default(),
+            secret: None,
+            previous_secret: None,
+            disabled_at: None,
+            created_at: world.now(),
+            updated_at: world.now(),
+        };
+        world.store.create_client(&client, &world.entry()).await.unwrap();
+        world
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn entry(&self) -> AuditEntry {
+        self.store.audit_entry(Event::LoginSucceeded, "test", self.now()).unwrap()
+    }
+
+    async fn user(&self, name: &str) -> UserId {
+        let id = UserId(self.entropy.uuid_v7(self.now()).unwrap());
+        let user = NewUser {
+            id,
+            username: name.to_owned(),
+            email: None,
+            email_verified: false,
+            password_phc: None,
+            roles: Vec::new(),
+            claims: serde_json::Map::new(),
+        };
+        self.store.create_user(&user, self.now(), &self.entry()).await.unwrap();
+        id
+    }
+
+    async fn sign_in(&self, user: UserId, replaces: Option<&SessionHash>) -> (SessionId, SessionHash) {
+        let cookie = SessionHash::from(&SessionCookie::new(self.entropy.secret("").unwrap()));
+        let device = DeviceHash::from(&DeviceCookie::new("device"));
+        let new = NewSession {
+            id: SessionId(self.entropy.uuid_v7(self.now()).unwrap()),
+            cookie: cookie.clone(),
+            user,
+            epoch: self.store.user(user).await.unwrap().unwrap().epoch,
+            idle: HOUR,
+            expires_at: self.now().plus(DAY),
+            remember: false,
+            amr: vec!["pwd".to_owned()],
+            replaces: replaces.cloned(),
+            interaction: None,
+            device: (device, self.now().plus(DAY)),
+        };
+        let id = self.store.sign_in(&new, self.now(), self.entry().user(user)).await.unwrap();
+        (id.unwrap(), cookie)
+    }
+
+    async fn family(&self, user: UserId) -> Family {
+        let (session, cookie) = self.sign_in(user, None).await;
+        let code = CodeHash::from(&AuthorizationCode::new(self.entropy.secret("sac_").unwrap()));
+        let grant = Grant {
+            handle: FamilyHandle(self.entropy.uuid_v7(self.now()).unwrap()),
+            client: ClientId::from("app"),
+            user,
+            session,
+            epoch: self.store.user(user).await.unwrap().unwrap().epoch,
+            redirect_uri: "https://app.example/cb".to_owned(),
+            code_challenge: None,
+            nonce: None,
+            scope: Scope::parse("openid").unwrap(),
+            audience: Vec::new(),
+            auth_time: self.now(),
+            amr: Vec::new(),
+            expires_at: self.now().plus(Duration::from_secs(60)),
+        };
+        assert!(self.store.create_code(&code, &grant, None, self.now()).await.unwrap());
+        let id = FamilySecretId::generate(self.entropy.as_ref()).unwrap();
+        let redeem = RedeemRequest {
+            code,
+            client: ClientId::from("app"),
+            redirect_uri: grant.redirect_uri,
+            code_challenge: None,
+            family: NewFamily {
+                id,
+                class: ClientClass::Spa,
+                counters: Counters::begin(self.now(), &ClassDefaults::of(ClientClass::Spa).policy),
+                expires_at: self.now().plus(DAY * 7),
+                idle: DAY,
+            },
+            origin: Origin::default(),
+        };
+        let redeemed = self.store.redeem_code(&redeem, self.now()).await.unwrap();
+        assert!(matches!(redeemed, Redemption::Redeemed(_)), "{redeemed:?}");
+        Family { id, cookie, session }
+    }
+
+    async fn refresh(&self, family: &Family, generation: u32) -> Verdict {
+        let request = RotateRequest {
+            id: family.id,
+            generation,
+            client: ClientId::from("app"),
+            policy: ClassDefaults::of(ClientClass::Spa).policy,
+            theft: TheftResponse::User,
+            binding: None,
+            origin: Origin::default(),
+        };
+        match self.store.rotate(&request).await.unwrap() {
+            Rotation::Decided(rotated) => rotated.verdict,
+            Rotation::Unknown => panic!("the family is gone"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn signing_in_again_after_the_session_has_expired_ends_no_family() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let family = world.family(alice).await;
+    world.clock.advance(HOUR * 2);
+    let (session, _) = world.sign_in(alice, Some(&family.cookie)).await;
+    assert_ne!(session, family.session, "an expired session is not renewed");
+    assert_eq!(world.refresh(&family, 0).await, Verdict::Advance);
+}
+
+#[tokio::test]
+async fn another_users_sign_in_ends_the_session_in_that_browser_and_says_so() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let family = world.family(alice).await;
+    world.sign_in(bob, Some(&family.cookie)).await;
+    assert!(matches!(world.refresh(&family, 0).await, Verdict::Deny(_)));
+    let history = AuditQuery {
+        user: Some(alice),
+        client: None,
+        event: Some(Event::SessionEnded),
+        since: None,
+        until: None,
+        before: None,
+        limit: 10,
+    };
+    let entries = world.store.audit(history).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].cause.as_deref(), Some(EndCause::Superseded.as_str()));
+    assert_eq!(entries[0].session, Some(family.session));
+}
+
+#[tokio::test]
+async fn a_password_change_keeps_a_live_session_and_brings_no_dead_one_back() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let (kept, dead) = (world.family(alice).await, world.family(alice).await);
+    let end = world.store.end_session(dead.session, EndCause::Logout, world.now(), world.entry()).await;
+    assert!(end.unwrap().is_some());
+    world.store.set_password(alice, "phc", Some(kept.session), world.entry()).await.unwrap();
+    assert_eq!(world.refresh(&kept, 0).await, Verdict::Advance);
+    world.store.set_password(alice, "phc", Some(dead.session), world.entry()).await.unwrap();
+    assert!(matches!(world.refresh(&kept, 1).await, Verdict::Deny(_)), "nothing live was to be kept");
+    assert!(matches!(world.refresh(&dead, 0).await, Verdict::Deny(_)));
+}
+
+#[tokio::test]
+async fn a_sweep_takes_only_the_expired_of_a_shared_browser() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    world.sign_in(alice, None).await;
+    world.clock.advance(HOUR * 12);
+    world.sign_in(bob, None).await;
+    world.clock.advance(HOUR * 14);
+    let swept = world.store.sweep(&mut SweepCursor::default(), 100, DAY * 365, world.now()).await.unwrap();
+    assert!(swept.other >= 1, "{swept:?}");
+    let device = DeviceHash::from(&DeviceCookie::new("device"));
+    assert!(world.store.is_known_device(&device, bob, world.now().minus(HOUR * 3)).await.unwrap());
+    assert!(!world.store.is_known_device(&device, alice, world.now().minus(HOUR * 3)).await.unwrap());
+}
