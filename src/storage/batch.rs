@@ -114,6 +114,9 @@ async fn run(db: Db, clock: Arc<dyn Clock>, mut receiver: mpsc::Receiver<Waiting
     let mut gathered = Vec::with_capacity(MOST);
     while receiver.recv_many(&mut gathered, MOST).await > 0 {
         let mut batch = Batch::of(gathered.drain(..));
+        if batch.items.is_empty() {
+            continue;
+        }
         match advance_all(&db, &mut held, &batch.items, clock.as_ref()).await {
             Ok(rows) => batch.answer(rows),
             Err(error) if error.is_row_conflict() && batch.items.len() > ALONE => {
@@ -138,7 +141,8 @@ struct Batch {
 impl Batch {
     fn of(gathered: impl Iterator<Item = Waiting>) -> Self {
         let mut batch = Self { items: Vec::new(), waiting: HashMap::new() };
-        for Waiting { item, answer } in gathered {
+        // Nobody waits any more for an answer whose request has passed its deadline: its token stays as it is.
+        for Waiting { item, answer } in gathered.filter(|waiting| !waiting.answer.is_closed()) {
             let twins = batch.waiting.entry(item.id).or_default();
             if twins.is_empty() {
                 batch.items.push(item);
