@@ -11,6 +11,7 @@ use crate::config::{self, Config, Mode};
 use crate::flow::keys;
 use crate::server::provider;
 use crate::server::run::run as serve;
+use crate::server::waiting::Waiting;
 use crate::storage::{Error, Store};
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -30,11 +31,13 @@ pub(super) async fn run(global: &Global) -> Outcome {
     logging::start(&loaded.config.log);
     let context = Context::of(loaded, None);
     let store = context.open().await?;
+    let waiting = Waiting::begin(context.config().admin_listen)?;
     wait_and_migrate(&store, context.config()).await?;
     context.follow(&store).await?;
     refuse_demo(&store, &context).await?;
     let provider = Arc::new(provider::build(context.config(), store, &context.world()).await?);
     keys::tick(&provider, context.now()).await?;
+    waiting.end().await;
     serve(context.config().clone(), provider, context.clock(), false, |addresses| {
         tracing::info!(public = %addresses.public, admin = %addresses.admin, "ready");
     })

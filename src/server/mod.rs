@@ -4,3 +4,4 @@ pub mod background;
 pub mod listen;
 pub mod provider;
 pub mod run;
+pub mod waiting;
