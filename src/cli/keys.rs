@@ -80,7 +80,7 @@ fn changes(changed: &KeysChanged) -> Report {
     if lines.is_empty() {
         lines.push("Nothing was due: a successor is published already (see `signet keys list`).".to_owned());
     } else {
-        lines.push("A running server takes the change over within seconds.".to_owned());
+        lines.push("A running server takes the change over within a second.".to_owned());
     }
     Report::new(lines.join("\n"), view::keys_changed(changed))
 }

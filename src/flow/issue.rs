@@ -165,7 +165,7 @@ pub async fn access_token(
         custom: custom_claims(request.client, subject, ClaimTarget::AccessToken),
     };
     let algorithm =
-        metadata.access_token_signed_response_alg.parse().unwrap_or(op.policy.tokens.access_token_algorithm);
+        chosen(metadata.access_token_signed_response_alg.as_deref(), op.policy.tokens.access_token_algorithm);
     let token = sign(op, algorithm, ACCESS_TOKEN_TYPE, claims, now).await?;
     Ok(IssuedAccessToken { token: AccessToken::new(token), expires_in: seconds })
 }
@@ -206,7 +206,7 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
         custom: custom_claims(client, Some(&user.subject), ClaimTarget::IdToken),
     };
     let algorithm =
-        client.metadata.id_token_signed_response_alg.parse().unwrap_or(op.policy.tokens.id_token_algorithm);
+        chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
     sign(op, algorithm, ID_TOKEN_TYPE, claims, now).await
 }
 
@@ -278,6 +278,11 @@ fn jittered(op: &Provider, lifetime: Option<Duration>) -> Outcome<Duration> {
     }
     let random = u64::from(u32::from_be_bytes(op.entropy.bytes::<4>()?));
     Ok(lifetime.saturating_sub(Duration::from_secs(random % (most + 1))))
+}
+
+/// The client's algorithm, or the deployment's. Registration holds the client's to those that keys exist for.
+fn chosen(client: Option<&str>, deployment: Algorithm) -> Algorithm {
+    client.and_then(|name| name.parse().ok()).unwrap_or(deployment)
 }
 
 /// Signs off the event loop where that takes long: an RSA signature costs fifteen ES256 ones.

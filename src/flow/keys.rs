@@ -1,7 +1,7 @@
 //! The signing keys as of now, and their schedule. States follow from the rows and the clock alone, so that nodes
 //! agree without talking to one another.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Provider;
 use super::rejection::{Outcome, Rejection};
@@ -18,6 +18,8 @@ use crate::storage::KeyStep;
 /// The keyring that serves, exchanged as a whole when keys change.
 pub struct Keys {
     current: RwLock<Arc<Keyring>>,
+    /// The rows that the ring was made of, and their version.
+    known: RwLock<Option<(i64, Vec<SigningKeyRecord>)>>,
     master: MasterKey,
 }
 
@@ -27,15 +29,13 @@ impl Keys {
     /// # Errors
     /// Never with no records; the ring's own check.
     pub fn new(master: MasterKey, now: Timestamp) -> Result<Self, crate::jose::error::Error> {
-        Ok(Self { current: RwLock::new(Arc::new(Keyring::load(&[], &master, now)?)), master })
+        let current = RwLock::new(Arc::new(Keyring::load(&[], &master, now)?));
+        Ok(Self { current, known: RwLock::new(None), master })
     }
 
     /// The ring that serves.
     pub fn current(&self) -> Arc<Keyring> {
-        match self.current.read() {
-            Ok(ring) => Arc::clone(&ring),
-            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
-        }
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the master key seals with.
@@ -43,12 +43,19 @@ impl Keys {
         &self.master
     }
 
-    fn replace(&self, ring: Keyring) {
-        let ring = Arc::new(ring);
-        match self.current.write() {
-            Ok(mut current) => *current = ring,
-            Err(poisoned) => *poisoned.into_inner() = ring,
-        }
+    fn replace(&self, ring: Keyring, version: i64, records: Vec<SigningKeyRecord>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some((version, records));
+    }
+
+    fn known(&self) -> Option<(i64, Vec<SigningKeyRecord>)> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the ring was made of the rows of this version.
+    fn is_of(&self, version: i64) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().is_some_and(|(of, _)| *of == version)
     }
 }
 
@@ -58,20 +65,24 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// Makes the keys that are due and takes over what other nodes have made. Runs at start and every few seconds.
-/// Making an RSA key takes a tenth of a second and more: call it off the request threads.
+/// Makes the keys that are due and takes over what other nodes have made: at start and every second. Where nothing
+/// has changed it costs one small read.
 ///
 /// # Errors
 /// A storage fault, or a key that the master key does not open.
 pub async fn tick(op: &Provider, now: Timestamp) -> Outcome<()> {
-    let (version, records) = op.store.signing_keys().await?;
-    let due = key_schedule::due(&records, now, &op.policy.keys);
-    if !due.is_empty() {
-        // Another node may have been quicker; either way the rows now say what holds.
-        carry_out(op, version, &due, "system", now).await?;
-        return reload(op, now).await;
+    let version = op.store.signing_key_version().await?;
+    if !op.keys.is_of(version) {
+        reload(op, now).await?;
     }
-    take_over(op, &records, now)
+    let Some((version, records)) = op.keys.known() else { return Ok(()) };
+    let due = key_schedule::due(&records, now, &op.policy.keys);
+    if due.is_empty() {
+        return Ok(());
+    }
+    // Another node may have been quicker; either way the rows now say what holds.
+    carry_out(op, version, &due, "system", now).await?;
+    reload(op, now).await
 }
 
 /// Reads the keys anew.
@@ -79,13 +90,9 @@ pub async fn tick(op: &Provider, now: Timestamp) -> Outcome<()> {
 /// # Errors
 /// A storage fault, or a key that the master key does not open.
 pub async fn reload(op: &Provider, now: Timestamp) -> Outcome<()> {
-    let (_, records) = op.store.signing_keys().await?;
-    take_over(op, &records, now)
-}
-
-fn take_over(op: &Provider, records: &[SigningKeyRecord], now: Timestamp) -> Outcome<()> {
-    let ring = Keyring::load(records, &op.keys.master, now)?;
-    op.keys.replace(ring);
+    let (version, records) = op.store.signing_keys().await?;
+    let ring = Keyring::load(&records, &op.keys.master, now)?;
+    op.keys.replace(ring, version, records);
     Ok(())
 }
 

@@ -49,10 +49,12 @@ pub struct ClientMetadata {
     pub contacts: Vec<String>,
     /// Web or native (OpenID Connect Dynamic Client Registration §2). Default: `web`.
     pub application_type: ApplicationType,
-    /// The algorithm of ID tokens (OpenID Connect Dynamic Client Registration §2). Default: `RS256`.
-    pub id_token_signed_response_alg: String,
-    /// The algorithm of access tokens. Default: `ES256`.
-    pub access_token_signed_response_alg: String,
+    /// The algorithm of ID tokens (OpenID Connect Dynamic Client Registration §2). Default: the deployment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<String>,
+    /// The algorithm of access tokens. Default: the deployment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_token_signed_response_alg: Option<String>,
     /// Origins whose pages may read this client's answers (CORS). Empty: those of the redirect URIs.
     pub allowed_origins: Vec<String>,
     /// The `aud` of access tokens when the request names no `resource` (RFC 8707 §2, RFC 9068 §3).
@@ -222,8 +224,8 @@ impl Default for ClientMetadata {
             tos_uri: None,
             contacts: Vec::new(),
             application_type: ApplicationType::Web,
-            id_token_signed_response_alg: "RS256".to_owned(),
-            access_token_signed_response_alg: "ES256".to_owned(),
+            id_token_signed_response_alg: None,
+            access_token_signed_response_alg: None,
             allowed_origins: Vec::new(),
             audience: Vec::new(),
             first_party: false,

@@ -126,7 +126,7 @@ fn check_algorithms(client: &ClientMetadata) -> Checked {
         ("id_token_signed_response_alg", &client.id_token_signed_response_alg),
         ("access_token_signed_response_alg", &client.access_token_signed_response_alg),
     ] {
-        let known = SIGNING_ALGORITHMS.contains(&algorithm.as_str());
+        let known = algorithm.as_deref().is_none_or(|name| SIGNING_ALGORITHMS.contains(&name));
         require(known, field, "Use one of RS256, ES256, PS256 and EdDSA.")?;
     }
     Ok(())

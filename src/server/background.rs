@@ -9,8 +9,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::flow::{Provider, keys};
 use crate::storage::{Error, Store, SweepCursor};
 
-/// States change with time alone; rows change rarely. What another node has made is known within this.
-const KEY_INTERVAL: Duration = Duration::from_secs(5);
+/// What another node or the command line has changed is known within this: a key removed in an emergency signs no
+/// longer than that.
+const KEY_INTERVAL: Duration = Duration::from_secs(1);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// A difference below this is noise of the measurement.
 const TOLERATED_MILLIS: i64 = 20;

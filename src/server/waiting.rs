@@ -20,9 +20,7 @@ impl Waiting {
     /// An address that cannot be bound.
     pub fn begin(admin: SocketAddr) -> Result<Self, SetupError> {
         let server = HttpServer::new(|| {
-            App::new()
-                .route("/livez", web::get().to(health::live))
-                .route("/readyz", web::get().to(starting))
+            App::new().route("/livez", web::get().to(health::live)).route("/readyz", web::get().to(starting))
         });
         let server = server.disable_signals().workers(1).bind(admin).map_err(|error| {
             SetupError(format!("admin_listen = {admin} cannot be used: {error}. Choose another port"))

@@ -83,7 +83,8 @@ pub(super) const ALL: &[Sql] = &[
 pub enum Target {
     /// Everything of a user, offline families too.
     User(UserId),
-    /// A login session with its families; those granted `offline_access` outlive a logout, not a theft.
+    /// A login session with its families; those granted `offline_access` outlive a logout by the user, not an end by
+    /// an operator or a theft.
     Session(SessionId),
     /// One family.
     Family(FamilyHandle),
@@ -262,7 +263,8 @@ pub(super) async fn end(
             end_all_of_user(tx, user, None, cause, now).await
         }
         Target::Session(session) => {
-            let offline_too = cause == EndCause::Theft;
+            // Who signs out keeps what was meant to outlast it; an operator who ends a device ends all of it.
+            let offline_too = matches!(cause, EndCause::Theft | EndCause::SessionEnded);
             let sessions = tx.execute(&END_SESSION, args![session, now, cause.as_str()]).await?;
             let codes = tx.execute(&DELETE_CODES_OF_SESSION, args![session]).await?;
             let args = args![session, now, cause.as_str(), offline_too];

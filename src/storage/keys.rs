@@ -57,13 +57,21 @@ pub enum KeyStep {
 }
 
 impl Store {
+    /// A number that every change of the signing keys raises.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn signing_key_version(&self) -> Result<i64, Error> {
+        Ok(self.db.fetch_optional::<(i64,)>(&VERSION, Vec::new()).await?.map_or(0, |(version,)| version))
+    }
+
     /// All signing keys, and the version that [`Self::apply_key_steps`] compares.
     ///
     /// # Errors
     /// A storage fault.
     pub async fn signing_keys(&self) -> Result<(i64, Vec<SigningKeyRecord>), Error> {
         // The version first: a change between the two reads makes the plan fail rather than act on a mixture.
-        let version = self.db.fetch_optional::<(i64,)>(&VERSION, Vec::new()).await?.map_or(0, |(v,)| v);
+        let version = self.signing_key_version().await?;
         let rows = self.db.fetch_all::<KeyRow>(&READ, Vec::new()).await?;
         let records = rows.into_iter().map(|row| {
             let algorithm = row.algorithm.parse();

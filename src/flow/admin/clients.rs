@@ -67,6 +67,7 @@ pub struct RotatedSecret {
 /// An id or metadata that cannot be, an id that is taken, or a fault.
 pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     request.metadata.validate()?;
+    check_algorithms(op, &request.metadata)?;
     let id = match request.id {
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
@@ -85,6 +86,24 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
     op.store.create_client(&client, &entry).await?;
     op.clients.forget();
     Ok(Created { client, secret })
+}
+
+/// A client may ask only for algorithms that this deployment has keys for; any other would fail at the first token.
+fn check_algorithms(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
+    let asked = [
+        ("id_token_signed_response_alg", &metadata.id_token_signed_response_alg),
+        ("access_token_signed_response_alg", &metadata.access_token_signed_response_alg),
+    ];
+    for (field, algorithm) in asked {
+        let Some(algorithm) = algorithm else { continue };
+        if !op.policy.keys.algorithms.iter().any(|known| known.as_str() == algorithm) {
+            return Err(AdminError::invalid(
+                field,
+                "This server has no key of this algorithm. Add it to keys.further_algorithms first.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The client with this id.
@@ -121,6 +140,7 @@ pub async fn update(
             return Err(AdminError::Changed);
         }
         let metadata = changed(&client.metadata, change)?;
+        check_algorithms(op, &metadata)?;
         if metadata == client.metadata {
             return Ok(client);
         }

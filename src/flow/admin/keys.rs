@@ -171,7 +171,10 @@ fn in_use(op: &Provider, algorithm: Algorithm) -> Answer<Algorithm> {
     if op.policy.keys.algorithms.contains(&algorithm) {
         return Ok(algorithm);
     }
-    Err(AdminError::invalid("algorithm", "This algorithm is not in use. Add it to keys.algorithms first."))
+    Err(AdminError::invalid(
+        "algorithm",
+        "This algorithm is not in use. Add it to keys.further_algorithms first.",
+    ))
 }
 
 fn difference(before: &[SigningKeyRecord], after: &[SigningKeyRecord], now: Timestamp) -> KeysChanged {

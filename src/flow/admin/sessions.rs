@@ -21,7 +21,7 @@ pub async fn list(
     Ok(Page::cut(found, limit, |session| session.id))
 }
 
-/// Ends one login session with its refresh tokens; those granted `offline_access` live on.
+/// Ends one login session with all its refresh tokens, those granted `offline_access` too.
 ///
 /// # Errors
 /// No such live session, or a fault.

@@ -107,6 +107,8 @@ fn client_metadata_is_documented_member_by_member() {
         logo_uri: Some(String::new()),
         policy_uri: Some(String::new()),
         tos_uri: Some(String::new()),
+        id_token_signed_response_alg: Some(String::new()),
+        access_token_signed_response_alg: Some(String::new()),
         client_class: Some(crate::oauth::client_metadata::ClientClass::Spa),
         rotate_refresh_tokens: Some(true),
         access_token_lifetime: Some(0),
