@@ -120,3 +120,40 @@ pub struct ThrottlePolicy {
     /// One more per so long.
     pub address_period: Duration,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::oauth::client_metadata::ClientMetadata;
+    use crate::secret::ClientId;
+
+    #[test]
+    fn only_what_rotates_can_lie_idle() {
+        let policy = RefreshPolicy {
+            spa: ClassDefaults::of(ClientClass::Spa),
+            native: ClassDefaults::of(ClientClass::Native),
+            cookie: ClassDefaults::of(ClientClass::Cookie),
+            confidential: ClassDefaults::of(ClientClass::Confidential),
+            high_assurance: ClassDefaults::of(ClientClass::HighAssurance),
+            theft_response: TheftResponse::User,
+        };
+        let mut client = Client {
+            id: ClientId::from("app"),
+            metadata: ClientMetadata {
+                rotate_refresh_tokens: Some(false),
+                refresh_token_idle_lifetime: Some(60),
+                refresh_token_lifetime: Some(3600),
+                ..ClientMetadata::default()
+            },
+            secret: None,
+            previous_secret: None,
+            disabled_at: None,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        };
+        assert_eq!(policy.of(&client).idle, Duration::from_secs(3600));
+        client.metadata.rotate_refresh_tokens = Some(true);
+        assert_eq!(policy.of(&client).idle, Duration::from_secs(60));
+    }
+}
