@@ -169,7 +169,6 @@ impl Store {
                 tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
                 kept = Some(keep);
             } else {
-                // Not even a session that is no longer live stays, nor its families.
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
             }
             let ended = end_all_of_user(&mut tx, user, kept, EndCause::PasswordChanged, now).await?;

@@ -204,9 +204,12 @@ async fn a_password_change_keeps_a_live_session_and_brings_no_dead_one_back() {
     assert!(end.unwrap().is_some());
     world.store.set_password(alice, "phc", Some(kept.session), world.entry()).await.unwrap();
     assert_eq!(world.refresh(&kept, 0).await, Verdict::Advance);
-    world.store.set_password(alice, "phc", Some(dead.session), world.entry()).await.unwrap();
-    assert!(matches!(world.refresh(&kept, 1).await, Verdict::Deny(_)), "nothing live was to be kept");
     assert!(matches!(world.refresh(&dead, 0).await, Verdict::Deny(_)));
+    // As though session and family had been made while "log out all devices" was under way.
+    let raise = db::Sql::both("UPDATE users SET epoch = epoch + 1");
+    world.store.db.write(&raise, Vec::new()).await.unwrap();
+    world.store.set_password(alice, "phc", Some(kept.session), world.entry()).await.unwrap();
+    assert!(matches!(world.refresh(&kept, 1).await, Verdict::Deny(_)), "it was void before");
 }
 
 #[tokio::test]
