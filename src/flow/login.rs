@@ -13,7 +13,7 @@ use crate::model::session::LoginSession;
 use crate::model::user::{User, login_key};
 use crate::password::Verified;
 use crate::secret::{
-    DeviceCookie, DeviceHash, InteractionHash, Password, SessionCookie, SessionHash, SessionId,
+    DeviceCookie, DeviceHash, InteractionHash, Password, SessionCookie, SessionHash, SessionId, UserId,
 };
 use crate::storage::{Admission, Bucket, NewSession};
 
@@ -102,7 +102,9 @@ pub async fn check_password(
     let typed = if typed.len() > LONGEST_LOGIN { "" } else { typed };
     let address = address_bucket(op, browser);
     if let Admission::Throttled(wait) = op.store.reserve_guess(&address, now).await? {
-        record_failure(op, None, browser, "throttled by address", now).await?;
+        // For the log alone: what an address may do without limit must not write rows.
+        let address = browser.origin.address.as_deref().unwrap_or("");
+        tracing::info!(cause = "throttled by address", address, "sign-in failed");
         return Ok(Guess::Throttled(wait));
     }
     let user = op.store.user_by_login(typed).await?;
@@ -196,14 +198,16 @@ async fn account_bucket(
     now: Timestamp,
 ) -> Outcome<Bucket> {
     let policy = &op.policy.throttle;
-    let key = match (user, &browser.device) {
+    let mut known = None;
+    if let Some(device) = &browser.device {
+        let device = DeviceHash::from(device);
+        // Asked for names that nobody has, too: the time must not tell.
+        let id = user.map_or(UserId(uuid::Uuid::nil()), |user| user.id);
+        known = op.store.is_known_device(&device, id, now).await?.then_some(device);
+    }
+    let key = match (user, known) {
         (Some(user), Some(device)) => {
-            let device = DeviceHash::from(device);
-            if op.store.is_known_device(&device, user.id, now).await? {
-                op.secrets.buckets.mac(&[b"device", user.id.0.as_bytes(), device.as_bytes()])
-            } else {
-                op.secrets.buckets.mac(&[b"account", user.id.0.as_bytes()])
-            }
+            op.secrets.buckets.mac(&[b"device", user.id.0.as_bytes(), device.as_bytes()])
         }
         (Some(user), None) => op.secrets.buckets.mac(&[b"account", user.id.0.as_bytes()]),
         // Names that nobody has are throttled like names that somebody has.
