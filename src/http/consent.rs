@@ -47,7 +47,7 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
     let interaction = login::open(app, params, browser).await?;
     let Some(cookie) = &browser.session else { return Ok(sign_in_first(app, interaction)) };
     let found = op.store.session_by_cookie(&SessionHash::from(cookie), op.clock.now()).await?;
-    let Some((_, username)) = found else { return Ok(sign_in_first(app, interaction)) };
+    let Some((session, username)) = found else { return Ok(sign_in_first(app, interaction)) };
     let client = login::shown_client(&interaction.client);
     let sources = login::sources(&interaction, &client);
     let handle = interaction.handle.reveal();
@@ -58,7 +58,7 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
         csrf: browser
             .binding
             .as_ref()
-            .map(|binding| csrf::interaction_token(app, FORM, binding, handle))
+            .map(|binding| csrf::consent_token(app, FORM, (binding, session.id), handle))
             .unwrap_or_default(),
         interaction: handle.to_owned(),
         client,
@@ -83,16 +83,16 @@ async fn take(
     let op = &app.provider;
     let now = op.clock.now();
     let interaction = login::open(app, params, browser).await?;
-    let expected = browser
-        .binding
-        .as_ref()
-        .map(|binding| csrf::interaction_token(app, FORM, binding, interaction.handle.reveal()));
+    let session: Option<LoginSession> = authorize::session(op, browser, now).await?;
+    let Some(session) = session else { return Ok(sign_in_first(app, interaction)) };
+    // Whoever has signed in meanwhile did not see this page.
+    let handle = interaction.handle.reveal();
+    let expected =
+        browser.binding.as_ref().map(|binding| csrf::consent_token(app, FORM, (binding, session.id), handle));
     let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
     if !genuine || csrf::is_foreign(request, app) {
         return Err(Refusal::Page(Box::new(PageProblem::Form)));
     }
-    let session: Option<LoginSession> = authorize::session(op, browser, now).await?;
-    let Some(session) = session else { return Ok(sign_in_first(app, interaction)) };
     // Anything but a clear yes is a no.
     let step = if params.get("action") == Some("approve") {
         consent::approve(op, interaction, session, &browser.origin, now).await?

@@ -5,11 +5,21 @@ use actix_web::http::header::ORIGIN;
 
 use super::app::App;
 use crate::digest::{base64url, ct_eq};
-use crate::secret::{BrowserCookie, SessionCookie};
+use crate::secret::{BrowserCookie, SessionCookie, SessionId};
 
 /// The token of a form in an interaction.
 pub fn interaction_token(app: &App, form: &'static str, browser: &BrowserCookie, handle: &str) -> String {
     token(app, &[form.as_bytes(), browser.reveal().as_bytes(), handle.as_bytes()])
+}
+
+/// The token of a form in an interaction that only the user it was shown to may send (S-016).
+pub fn consent_token(
+    app: &App,
+    form: &'static str,
+    (browser, session): (&BrowserCookie, SessionId),
+    handle: &str,
+) -> String {
+    token(app, &[form.as_bytes(), browser.reveal().as_bytes(), handle.as_bytes(), session.0.as_bytes()])
 }
 
 /// The token of a form of a signed-in user.
