@@ -1,4 +1,4 @@
-//! SHA-256, HMAC-SHA-256, key derivation and constant-time comparison, all from `ring`.
+//! SHA-256, SHA-512, HMAC-SHA-256, key derivation and constant-time comparison, all from `ring`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,6 +41,13 @@ pub fn sha256(data: &[u8]) -> Digest32 {
     let mut out = [0u8; 32];
     out.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, data).as_ref());
     Digest32(out)
+}
+
+/// SHA-512 of `data`.
+pub fn sha512(data: &[u8]) -> [u8; 64] {
+    let mut out = [0u8; 64];
+    out.copy_from_slice(ring::digest::digest(&ring::digest::SHA512, data).as_ref());
+    out
 }
 
 /// A parsed HMAC-SHA-256 key.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Provider;
 use super::rejection::Outcome;
 use crate::clock::Timestamp;
-use crate::digest::base64url;
+use crate::digest::{base64url, sha256, sha512};
 use crate::model::client::Client;
 use crate::model::user::Subject;
 use crate::oauth::algorithm::Algorithm;
@@ -146,6 +146,8 @@ pub async fn access_token(
         iss: op.policy.issuer.as_str().to_owned(),
         sub: subject.map_or_else(|| request.client.id.0.clone(), |subject| subject.id.to_string()),
         aud: match request.audience {
+            // RFC 9068 §2.2 requires one: what such a token opens is this server's own /userinfo.
+            [] => Audience::One(op.policy.issuer.as_str().to_owned()),
             [one] => Audience::One(one.clone()),
             many => Audience::Many(many.to_vec()),
         },
@@ -191,6 +193,8 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
     let (client, user) = (request.client, request.user);
     let iat = now.seconds();
     let seconds = i64::try_from(op.policy.tokens.id_token.as_secs()).unwrap_or(0);
+    let algorithm =
+        chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
     let claims = IdClaims {
         iss: op.policy.issuer.as_str().to_owned(),
         sub: user.subject.id.to_string(),
@@ -202,11 +206,9 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
         auth_time: user.auth_time.seconds(),
         amr: user.amr.clone(),
         sid: user.session,
-        at_hash: at_hash(request.access_token),
+        at_hash: at_hash(request.access_token, algorithm),
         custom: custom_claims(client, Some(&user.subject), ClaimTarget::IdToken),
     };
-    let algorithm =
-        chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
     sign(op, algorithm, ID_TOKEN_TYPE, claims, now).await
 }
 
@@ -262,10 +264,14 @@ pub fn custom_claims(client: &Client, subject: Option<&Subject>, target: ClaimTa
         .collect()
 }
 
-/// Left half of the SHA-256 of the token (OpenID Connect Core §3.1.3.6); every algorithm here hashes with SHA-256.
-fn at_hash(token: &AccessToken) -> String {
-    let digest = crate::digest::sha256(token.reveal().as_bytes());
-    base64url(digest.as_bytes().get(..16).unwrap_or_default())
+/// Left half of the token's hash by the hash function of `algorithm` (OpenID Connect Core §3.1.3.6): SHA-256, but for
+/// Ed25519, which hashes with SHA-512 (RFC 8032 §5.1).
+fn at_hash(token: &AccessToken, algorithm: Algorithm) -> String {
+    let token = token.reveal().as_bytes();
+    match algorithm {
+        Algorithm::EdDsa => base64url(sha512(token).get(..32).unwrap_or_default()),
+        _ => base64url(sha256(token).as_bytes().get(..16).unwrap_or_default()),
+    }
 }
 
 /// Shortens a lifetime at random within the policy, so that clients that signed in together do not refresh
@@ -299,4 +305,19 @@ async fn sign<T: Serialize + Send + 'static>(
     }
     let signed = tokio::task::spawn_blocking(move || ring.sign(algorithm, typ, &claims, now)).await;
     Ok(signed.map_err(|error| super::rejection::Rejection::fault(&error))??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_hash_takes_the_hash_of_the_algorithm() {
+        // The access token of OpenID Connect Core, appendix A.3, and its at_hash there.
+        let token = AccessToken::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
+        for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256] {
+            assert_eq!(at_hash(&token, algorithm), "77QmUPtjPfzWtF2AnpK9RQ");
+        }
+        assert_eq!(at_hash(&token, Algorithm::EdDsa).len(), 43);
+    }
 }
