@@ -106,7 +106,14 @@ fn wanted(
     if rotated.family.offline && !client.metadata.scope.contains(OFFLINE_ACCESS) {
         return Err(Rejection::invalid_grant("the client has lost offline_access"));
     }
-    Ok((scope, narrowed_audience(&rotated.family.audience, request.resource.as_deref())?))
+    let audience: Vec<_> = rotated
+        .family
+        .audience
+        .iter()
+        .filter(|one| client.metadata.audience.contains(one))
+        .cloned()
+        .collect();
+    Ok((scope, narrowed_audience(&audience, request.resource.as_deref())?))
 }
 
 async fn mint(
