@@ -151,7 +151,12 @@ impl Store {
     ) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let old = now.minus(GRACE);
-        for statement in [&INTERACTIONS, &CODES, &REVOKED, &THROTTLE, &DEVICES] {
+        // Anybody can make these, so they go at once: an interaction that has expired is not answered any more, and an
+        // empty bucket is like none.
+        for statement in [&INTERACTIONS, &THROTTLE] {
+            swept.other += self.db.write(statement, args![now, batch]).await?;
+        }
+        for statement in [&CODES, &REVOKED, &DEVICES] {
             swept.other += self.db.write(statement, args![old, batch]).await?;
         }
         swept.audit = self.db.write(&AUDIT, args![now.minus(audit_retention), batch]).await?;
