@@ -36,6 +36,12 @@ macro_rules! backend {
 macro_rules! specs {
     () => {
         mod rfc6749;
+        mod rfc6749_clients;
+        mod rfc6750;
+        mod rfc7009;
+        mod rfc7636;
+        mod rfc7662;
+        mod rfc9207;
     };
 }
 

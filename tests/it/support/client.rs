@@ -18,7 +18,7 @@ pub(crate) struct Asked(pub(crate) Vec<(String, String)>);
 
 /// The request that most clients send.
 pub(crate) fn request(client: &str) -> Asked {
-    let challenge = base64url(sha256(VERIFIER.as_bytes()).as_bytes());
+    let challenge = challenge(VERIFIER);
     let params = [
         ("response_type", "code"),
         ("client_id", client),
@@ -30,6 +30,11 @@ pub(crate) fn request(client: &str) -> Asked {
         ("code_challenge_method", "S256"),
     ];
     Asked(params.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+}
+
+/// The S256 challenge of a verifier (RFC 7636 §4.2).
+pub(crate) fn challenge(verifier: &str) -> String {
+    base64url(sha256(verifier.as_bytes()).as_bytes())
 }
 
 impl Asked {

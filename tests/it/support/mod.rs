@@ -4,19 +4,21 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod http;
+pub(crate) mod operator;
 pub(crate) mod people;
 pub(crate) mod proxy;
 pub(crate) mod server;
 
 /// What every specification uses.
 pub(crate) mod prelude {
-    pub(crate) use super::browser::{Browser, Redirect};
+    pub(crate) use super::browser::{Browser, Page, Redirect};
     pub(crate) use super::client::{
-        Asked, Auth, Tokens, VERIFIER, claims, header, in_parallel, jwt_header, request, tampered,
+        Asked, Auth, Tokens, VERIFIER, basic, challenge, claims, header, in_parallel, jwt_header, redemption,
+        request, tampered,
     };
     pub(crate) use super::database::Backend;
-    pub(crate) use super::http::{Request, Response};
-    pub(crate) use super::people::{ALICE, BOB, CALLBACK};
+    pub(crate) use super::http::{Request, Response, encode, exchange};
+    pub(crate) use super::people::{ALICE, AUDIENCE, BOB, CALLBACK};
     pub(crate) use super::server::{DAY, HOUR, MINUTE, SECOND, Server};
     pub(crate) use serde_json::{Value, json};
     pub(crate) use signet::config::Config;
