@@ -62,7 +62,7 @@ impl Store {
                 outcome.map_err(migration_error)
             }
             Db::Sqlite { write, .. } => {
-                let _lock = lock_file(write.connect_options().get_filename())?;
+                let _lock = lock_file(write.connect_options().get_filename()).await?;
                 let mut conn = write.acquire().await?;
                 SQLITE.run_direct(None, &mut *conn, false).await.map_err(migration_error)
             }
@@ -93,14 +93,15 @@ fn newer_schema(version: i64) -> Error {
     ))
 }
 
-/// Holds an exclusive lock on `<database>.migrate.lock` until dropped.
-fn lock_file(database: &std::path::Path) -> Result<std::fs::File, Error> {
+/// Holds an exclusive lock on `<database>.migrate.lock` until dropped. The wait for another holder must not keep a
+/// runtime's thread: the holder may need it.
+async fn lock_file(database: &std::path::Path) -> Result<std::fs::File, Error> {
     let mut path = database.as_os_str().to_owned();
     path.push(".migrate.lock");
-    let unusable =
-        |error: std::io::Error| Error::Unusable(format!("the migration lock file cannot be used: {error}"));
-    let file =
-        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
-    file.lock().map_err(unusable)?;
-    Ok(file)
+    let locking = tokio::task::spawn_blocking(move || {
+        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        file.lock().map(|()| file)
+    });
+    let locked = locking.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    locked.map_err(|error| Error::Unusable(format!("the migration lock file cannot be used: {error}")))
 }
