@@ -20,6 +20,9 @@ macro_rules! backend {
     ($backend:ident) => {
         use crate::support::prelude::*;
 
+        /// The database of these.
+        pub(crate) const BACKEND: Backend = Backend::$backend;
+
         /// Runs a test against a server of its own.
         pub(crate) fn with_server(test: impl AsyncFnOnce(&Server)) {
             crate::support::server::run(Backend::$backend, |_| {}, test);
@@ -35,6 +38,7 @@ macro_rules! backend {
 /// Every specification.
 macro_rules! specs {
     () => {
+        mod races;
         mod rfc6749;
         mod rfc6749_clients;
         mod rfc6750;

@@ -56,6 +56,22 @@ impl Database {
         }
     }
 
+    /// One without a schema; `None` where there is no PostgreSQL to test on.
+    pub(crate) async fn empty(backend: Backend) -> Option<Self> {
+        let secrets = Secrets::new();
+        if backend == Backend::Sqlite {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", folder.path().join("signet.sqlite").to_str().unwrap());
+            return Some(Self { url, secrets, _folder: Some(folder), postgres: None });
+        }
+        let server = std::env::var("SIGNET_TEST_POSTGRES").ok()?;
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("signet_it_{}_{number}", std::process::id());
+        run(&server, &format!("CREATE DATABASE {name}")).await;
+        let url = with_name(&server, &name);
+        Some(Self { url, secrets, _folder: None, postgres: Some((server, name)) })
+    }
+
     /// Deletes a database of PostgreSQL; a file goes with its folder.
     pub(crate) async fn delete(self) {
         if let Some((server, name)) = self.postgres {

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod effort;
 pub(crate) mod http;
 pub(crate) mod operator;
 pub(crate) mod people;
@@ -17,6 +18,7 @@ pub(crate) mod prelude {
         request, tampered,
     };
     pub(crate) use super::database::Backend;
+    pub(crate) use super::effort::effort;
     pub(crate) use super::http::{Request, Response, encode, exchange};
     pub(crate) use super::people::{ALICE, AUDIENCE, BOB, CALLBACK};
     pub(crate) use super::server::{DAY, HOUR, MINUTE, SECOND, Server};

@@ -72,13 +72,31 @@ pub(crate) async fn fill(url: &str) -> Secrets {
     secrets
 }
 
+/// Starts a node without listeners on whatever the database is, as a process does: schema, master key (from the
+/// file of that folder, which the first one makes), signing keys.
+pub(crate) async fn boot(url: &str, key_folder: &std::path::Path) -> Provider {
+    let clock = Arc::new(ManualClock::new(START));
+    let (mut config, world) = (config(url, 1), world(&clock));
+    config.keys.master_key = None;
+    config.keys.dir = key_folder.to_owned();
+    let store = provider::open_store(&config, &world).await.unwrap();
+    store.migrate().await.unwrap();
+    let op = provider::build(&config, store, &world).await.unwrap();
+    keys::tick(&op, clock.now()).await.unwrap();
+    op
+}
+
 impl Server {
     /// Another node on the same database, with the same clock.
     pub(crate) async fn second_node(&self) -> Self {
-        let url = self.config.database.url.reveal().to_owned();
+        self.node_at(self.config.database.url.reveal()).await
+    }
+
+    /// Another node that reaches the same database by another address.
+    pub(crate) async fn node_at(&self, url: &str) -> Self {
         let public_url = self.config.public_url.clone();
         let change = |config: &mut Config| config.public_url.clone_from(&public_url);
-        start(self.backend, &url, self.secrets.clone(), &self.clock, &change).await
+        start(self.backend, url, self.secrets.clone(), &self.clock, &change).await
     }
 
     /// Stops listening and closes the database's connections.
