@@ -117,6 +117,13 @@ pub struct SweepCursor {
     session: Uuid,
 }
 
+impl SweepCursor {
+    /// Whether the next visit begins anew: all rows have been visited.
+    pub fn is_at_start(&self) -> bool {
+        self.family.is_empty() && self.session.is_nil()
+    }
+}
+
 /// How much a sweep deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
