@@ -67,6 +67,19 @@ pub fn message(request: &HttpRequest, app: &App, status: StatusCode, message: Me
     page(app, status, html, &PageSources::default(), &[])
 }
 
+/// The command that registers one more redirect URI: the list is replaced as a whole. `received` is anybody's text, and
+/// the command is meant for a shell, so that none is shown for what a URI cannot hold or quotes would not contain.
+fn registering(client: &str, registered: &[String], received: &str) -> Option<String> {
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"'\"\\`<>".contains(&byte))
+    };
+    let all: Vec<&str> = registered.iter().map(String::as_str).chain([received]).collect();
+    (plain(client) && all.iter().all(|uri| plain(uri))).then(|| {
+        let flags: String = all.iter().map(|uri| format!(" --redirect-uri '{uri}'")).collect();
+        format!("signet client update '{client}'{flags}")
+    })
+}
+
 fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpResponse {
     match problem {
         PageProblem::Rejected(rejected) => rejection(request, app, &rejected),
@@ -83,8 +96,7 @@ fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpR
                 "redirect_uri is not registered"
             );
             let received = received.unwrap_or_default();
-            let command = (!received.is_empty())
-                .then(|| format!("signet client update {client} --add-redirect-uri '{received}'"));
+            let command = registering(client.as_str(), &registered, &received);
             // What is registered is shown to developers only: in production it is the log's business.
             let mismatch = app.settings.development.then_some(RedirectMismatch {
                 received,
@@ -103,5 +115,29 @@ fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpR
             });
             page(app, StatusCode::BAD_REQUEST, html, &PageSources::default(), &[])
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::registering;
+
+    #[test]
+    fn the_command_keeps_what_is_registered() {
+        let registered = ["https://a.example/cb".to_owned()];
+        assert_eq!(
+            registering("shop", &registered, "https://b.example/cb?x=1&y=2").unwrap(),
+            "signet client update 'shop' --redirect-uri 'https://a.example/cb' --redirect-uri 'https://b.example/cb?x=1&y=2'"
+        );
+    }
+
+    #[test]
+    fn what_a_shell_could_run_is_never_offered() {
+        for received in
+            ["", "https://b.example/'; rm -rf ~; '", "https://b.example/ x", "https://b.example/\n", "é"]
+        {
+            assert_eq!(registering("shop", &[], received), None, "{received}");
+        }
+        assert_eq!(registering("sh'op", &[], "https://b.example/cb"), None);
     }
 }
