@@ -38,6 +38,7 @@ macro_rules! backend {
 /// Every specification.
 macro_rules! specs {
     () => {
+        mod oidc_core;
         mod races;
         mod rfc6749;
         mod rfc6749_clients;
@@ -45,7 +46,10 @@ macro_rules! specs {
         mod rfc7009;
         mod rfc7636;
         mod rfc7662;
+        mod rfc8414;
+        mod rfc9068;
         mod rfc9207;
+        mod rfc9700;
     };
 }
 

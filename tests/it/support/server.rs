@@ -99,6 +99,12 @@ impl Server {
         start(self.backend, url, self.secrets.clone(), &self.clock, &change).await
     }
 
+    /// Another node on the same database, configured differently.
+    pub(crate) async fn node_with(&self, change: &impl Fn(&mut Config)) -> Self {
+        let url = self.config.database.url.reveal().to_owned();
+        start(self.backend, &url, self.secrets.clone(), &self.clock, change).await
+    }
+
     /// Stops listening and closes the database's connections.
     pub(crate) async fn stop(&self) {
         for handle in &self.handles {
