@@ -30,8 +30,10 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// The issuer's host and port.
     pub(crate) authority: String,
-    dir: PathBuf,
-    database: Option<String>,
+    /// Where it keeps its state.
+    pub(crate) dir: PathBuf,
+    /// Its PostgreSQL URL; none with SQLite.
+    pub(crate) database: Option<String>,
     /// From the start of the process to the first 200 at `/healthz`.
     pub(crate) ready_after: Duration,
 }
@@ -46,6 +48,10 @@ impl Server {
         command.args(["--port", &port.to_string(), "--admin-port", &admin_port.to_string()]);
         if let Some(url) = &launch.database {
             command.args(["--database", url]);
+        }
+        // Everybody signs in from one address and as one user here.
+        for (name, value) in [("ACCOUNT", "100"), ("ADDRESS", "100000")] {
+            command.env(format!("SIGNET_THROTTLE__{name}_BURST"), value);
         }
         command.envs(launch.environment.iter().filter_map(|pair| pair.split_once('=')));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -78,6 +84,11 @@ impl Server {
         Ok(Self { process, address, authority, dir, database, ready_after })
     }
 
+    /// Its process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.0.id()
+    }
+
     /// What it takes up at this moment.
     pub(crate) async fn usage(&self) -> Result<Usage> {
         let (resident_kib, peak_kib) = self.memory();
@@ -95,6 +106,16 @@ impl Server {
         };
         (field("VmRSS:"), field("VmHWM:"))
     }
+}
+
+/// Processor time that a process has used, by `/proc`, so nothing elsewhere than on Linux.
+pub(crate) fn processor_time(process: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; utime and stime are the 12th and 13th field after it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    // USER_HZ, which the kernel shows to programs, is 100 on every architecture that runs this.
+    Some(Duration::from_millis((ticks()? + ticks()?) * 10))
 }
 
 /// The bare HTTP server: this program again, in a process of its own.

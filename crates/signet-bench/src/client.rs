@@ -12,11 +12,13 @@ use crate::form::{Form, encode};
 use crate::http::{Connection, FORM, request};
 use crate::load::Worker;
 
-/// A confidential client of the demo data.
+/// A client of the demo data and its secret; empty where it has none.
 #[derive(Clone, Copy)]
 pub(crate) struct DemoClient(pub(crate) &'static str, pub(crate) &'static str);
 
-/// Code flow and refresh.
+/// Code flow and rotating refresh tokens.
+pub(crate) const SPA: DemoClient = DemoClient("demo-spa", "");
+/// Code flow, and refresh tokens that do not rotate.
 pub(crate) const WEB: DemoClient = DemoClient("demo-web", "demo-web-secret");
 /// Client credentials.
 pub(crate) const SERVICE: DemoClient = DemoClient("demo-service", "demo-service-secret");
@@ -38,13 +40,18 @@ impl Site {
         request(&format!("GET {path}"), &self.authority, headers, None)
     }
 
-    /// A form posted with `client_secret_basic`.
+    /// A form posted with `client_secret_basic`, or with the `client_id` alone.
     pub(crate) fn post(&self, path: &str, client: DemoClient, fields: &[(&str, &str)]) -> Vec<u8> {
-        let fields: Vec<(String, String)> =
+        let mut fields: Vec<(String, String)> =
             fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        // RFC 6749 §2.3.1 form-encodes both parts first; the demo names need none.
-        let basic = base64::prelude::BASE64_STANDARD.encode(format!("{}:{}", client.0, client.1));
-        let headers = [format!("authorization: Basic {basic}")];
+        let mut headers = Vec::new();
+        if client.1.is_empty() {
+            fields.push(("client_id".to_owned(), client.0.to_owned()));
+        } else {
+            // RFC 6749 §2.3.1 form-encodes both parts first; the demo names need none.
+            let basic = base64::prelude::BASE64_STANDARD.encode(format!("{}:{}", client.0, client.1));
+            headers.push(format!("authorization: Basic {basic}"));
+        }
         request(&format!("POST {path}"), &self.authority, &headers, Some((FORM, &encode(&fields))))
     }
 
@@ -54,24 +61,24 @@ impl Site {
     }
 
     /// Redeems a code.
-    fn redeem(&self, code: &str) -> Vec<u8> {
+    fn redeem(&self, client: DemoClient, code: &str) -> Vec<u8> {
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", REDIRECT_URI),
             ("code_verifier", VERIFIER),
         ];
-        self.post("/token", WEB, &fields)
+        self.post("/token", client, &fields)
     }
 
     /// Signs in once and redeems `count` codes: the token responses.
-    pub(crate) async fn sign_in(&self, scope: &str, count: usize) -> Result<Vec<String>> {
+    pub(crate) async fn sign_in(&self, client: DemoClient, scope: &str, count: usize) -> Result<Vec<String>> {
         let mut browser = Browser::new(self.address, &self.authority);
         let mut connection = Connection::new(self.address);
         let mut responses = Vec::with_capacity(count);
-        let mut code = browser.sign_in(WEB.0, scope).await?;
+        let mut code = browser.sign_in(client.0, scope).await?;
         loop {
-            let reply = connection.send(&self.redeem(&code)).await?;
+            let reply = connection.send(&self.redeem(client, &code)).await?;
             if reply.status != 200 {
                 return Err(reply.unexpected("redeeming a code"));
             }
@@ -79,7 +86,7 @@ impl Site {
             if responses.len() >= count {
                 return Ok(responses);
             }
-            code = browser.code(WEB.0, scope).await?;
+            code = browser.code(client.0, scope).await?;
         }
     }
 }
@@ -140,7 +147,7 @@ impl Worker for Fixed {
     }
 }
 
-/// Refreshes its own family, each time with the newest token.
+/// Refreshes its own family, each time with the newest token; for a client whose tokens do not rotate.
 pub(crate) struct Refresh {
     site: Site,
     connection: Connection,
@@ -226,7 +233,7 @@ impl Worker for Exchange {
 
     async fn step(&mut self) -> Result<()> {
         let code = self.codes.pop().ok_or_else(|| failure("no code left"))?;
-        let reply = self.connection.send(&self.site.redeem(&code)).await?;
+        let reply = self.connection.send(&self.site.redeem(WEB, &code)).await?;
         if reply.status == 200 { Ok(()) } else { Err(reply.unexpected("redeeming a code")) }
     }
 }
@@ -244,7 +251,7 @@ struct Ready {
 }
 
 impl Login {
-    const BATCH: usize = 4;
+    const BATCH: usize = 16;
 
     /// `count` workers.
     pub(crate) fn many(count: usize, site: &Site) -> Vec<Self> {
@@ -269,6 +276,25 @@ impl Worker for Login {
         let Ready { cookies, page, form } = self.ready.pop().ok_or_else(|| failure("no login form left"))?;
         self.browser.swap_cookies(cookies);
         self.browser.send_form(&page, &form).await?;
+        Ok(())
+    }
+}
+
+/// Signs in as somebody new again and again: asks for the form, posts it.
+pub(crate) struct SignIn(Browser);
+
+impl SignIn {
+    /// `count` workers.
+    pub(crate) fn many(count: usize, site: &Site) -> Vec<Self> {
+        (0..count).map(|_| Self(Browser::new(site.address, &site.authority))).collect()
+    }
+}
+
+impl Worker for SignIn {
+    async fn step(&mut self) -> Result<()> {
+        self.0.swap_cookies(Vec::new());
+        let (page, form) = self.0.login_form(WEB.0, "openid").await?;
+        self.0.send_form(&page, &form).await?;
         Ok(())
     }
 }

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
+    RSA_PKCS1_SHA256, RsaKeyPair,
+};
 
 use crate::failure::{Failure, Result, failure};
 use crate::histogram::Histogram;
@@ -21,6 +24,19 @@ pub(crate) async fn es256(threads: usize, span: Duration) -> Result<Measure> {
             EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| failure("no P-256 key"))?;
         let rng = SystemRandom::new();
         Ok(move || key.sign(&rng, &MESSAGE).map(|_| ()).map_err(|_| failure("signing failed")))
+    })
+    .await
+}
+
+/// ES256 verifications (aws-lc-rs, key parsed once) on `threads` threads.
+pub(crate) async fn es256_verify(threads: usize, span: Duration) -> Result<Measure> {
+    on_threads(threads, span, || {
+        let pair =
+            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| failure("no P-256 key"))?;
+        let signature = pair.sign(&SystemRandom::new(), &MESSAGE).map_err(|_| failure("signing failed"))?;
+        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key())
+            .map_err(|_| failure("no P-256 key"))?;
+        Ok(move || key.verify_sig(&MESSAGE, signature.as_ref()).map_err(|_| failure("verifying failed")))
     })
     .await
 }

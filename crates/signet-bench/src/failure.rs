@@ -37,3 +37,9 @@ impl From<serde_json::Error> for Failure {
         Self(error.to_string())
     }
 }
+
+impl From<signet::jose::error::Error> for Failure {
+    fn from(error: signet::jose::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -11,6 +11,7 @@ mod histogram;
 mod http;
 mod load;
 mod report;
+mod seed;
 mod statement;
 mod suite;
 
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Starts Signet with demo data and measures every path beside its ceiling.
     Run(Options),
+    /// Measures refreshes among few families and among many, and memory over many refreshes.
+    Growth(Options),
     /// Measures the ceilings alone, without Signet.
     Ceilings(Options),
     /// The bare HTTP server; the other commands start it.
@@ -75,6 +78,12 @@ struct Options {
     /// Environment for the server, NAME=value.
     #[arg(long = "env")]
     environment: Vec<String>,
+    /// Families that the refreshes go round.
+    #[arg(long, default_value_t = 100_000)]
+    families: u64,
+    /// Families for `growth`.
+    #[arg(long, default_value_t = 1_000_000)]
+    many: u64,
     /// Threads of the server that hash passwords; by default one less than the cores, at least one.
     #[arg(long)]
     hash_threads: Option<usize>,
@@ -89,8 +98,9 @@ struct Options {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bare => bare::serve().map(|()| true),
-        Command::Run(options) => measure(&options, true),
-        Command::Ceilings(options) => measure(&options, false),
+        Command::Run(options) => measure(&options, What::Paths),
+        Command::Growth(options) => measure(&options, What::Growth),
+        Command::Ceilings(options) => measure(&options, What::Ceilings),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -102,19 +112,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(options: &Options, with_server: bool) -> Result<bool> {
+/// What to measure.
+#[derive(Clone, Copy)]
+enum What {
+    Paths,
+    Growth,
+    Ceilings,
+}
+
+fn measure(options: &Options, what: What) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Ctrl-C drops the run, and with it the servers it started.
         tokio::select! {
-            done = run(options, with_server) => done,
+            done = run(options, what) => done,
             _ = tokio::signal::ctrl_c() => Err(failure("interrupted")),
         }
     })
 }
 
 /// True if everything could be measured.
-async fn run(options: &Options, with_server: bool) -> Result<bool> {
+async fn run(options: &Options, what: What) -> Result<bool> {
     let cores = std::thread::available_parallelism()?.get();
     let extent = Extent {
         clients: options.clients.max(1),
@@ -123,6 +141,7 @@ async fn run(options: &Options, with_server: bool) -> Result<bool> {
         cores,
         hash_threads: options.hash_threads.unwrap_or(cores.saturating_sub(1).max(1)),
         argon2: (options.argon2_memory, options.argon2_passes),
+        families: options.families.max(1),
     };
     std::fs::create_dir_all(&options.dir)?;
     let (target, database) = match &options.postgres {
@@ -139,23 +158,28 @@ async fn run(options: &Options, with_server: bool) -> Result<bool> {
         "hash_threads": extent.hash_threads, "argon2_memory_kib": extent.argon2.0, "argon2_passes": extent.argon2.1,
     });
     let report = Report::new(backend.to_owned(), setting);
-    let mut suite = Suite { extent, target, bare: BareServer::start()?, report };
-    if with_server {
-        let launch = Launch {
-            binary: options.server.clone(),
-            dir: options.dir.join("signet"),
-            database,
-            environment: options.environment.clone(),
-        };
-        let first = Server::start(&launch).await?;
-        suite.report.add_start(first.ready_after);
-        drop(first);
-        let server = Server::start(&launch).await?;
-        suite.report.add_start(server.ready_after);
-        suite.report.add_usage("start", server.usage().await?);
-        suite.paths(&server, &options.only).await?;
-    } else {
-        suite.ceilings().await?;
+    let mut suite = Suite { extent, target, bare: BareServer::start()?, report, process: None };
+    match what {
+        What::Ceilings => suite.ceilings().await?,
+        What::Paths | What::Growth => {
+            let launch = Launch {
+                binary: options.server.clone(),
+                dir: options.dir.join("signet"),
+                database,
+                environment: options.environment.clone(),
+            };
+            let first = Server::start(&launch).await?;
+            suite.report.add_start(first.ready_after);
+            drop(first);
+            let server = Server::start(&launch).await?;
+            suite.report.add_start(server.ready_after);
+            suite.report.add_usage("start", server.usage().await?);
+            suite.process = Some(server.process_id());
+            match what {
+                What::Growth => suite.growth(&server, options.many).await?,
+                _ => suite.paths(&server, &options.only).await?,
+            }
+        }
     }
     writeln!(std::io::stdout(), "{}", suite.report.table())?;
     if let Some(path) = &options.json {

@@ -52,6 +52,8 @@ pub(crate) struct Row {
     pub(crate) ceilings: Vec<Part>,
     /// The least ratio that is good enough.
     pub(crate) target: Option<f64>,
+    /// Processor time of the server per call, in microseconds, what it does to prepare included.
+    pub(crate) cpu_micros: Option<f64>,
 }
 
 impl Row {
@@ -107,6 +109,7 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     ceilings: Vec<Part>,
     floods: Vec<Flood>,
+    growth: Vec<(Part, Part, (u64, u64))>,
     usage: Vec<(String, Usage)>,
     failures: Vec<(String, String)>,
 }
@@ -121,6 +124,7 @@ impl Report {
             rows: Vec::new(),
             ceilings: Vec::new(),
             floods: Vec::new(),
+            growth: Vec::new(),
             usage: Vec::new(),
             failures: Vec::new(),
         }
@@ -149,6 +153,16 @@ impl Report {
         self.floods.push(flood);
     }
 
+    /// The same path among few rows and among many.
+    pub(crate) fn add_growth(&mut self, few: Part, many: Part, rows: (u64, u64)) {
+        for part in [&few, &many] {
+            if let Some(text) = &part.first_failure {
+                self.failures.push((format!("refresh among {}", part.name), text.clone()));
+            }
+        }
+        self.growth.push((few, many, rows));
+    }
+
     /// What the server takes up, after something.
     pub(crate) fn add_usage(&mut self, after: &str, usage: Usage) {
         self.usage.push((after.to_owned(), usage));
@@ -175,14 +189,15 @@ impl Report {
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         if !self.rows.is_empty() {
-            writeln!(out, "| path | rate /s | p50 ms | p99 ms | ceiling | ceiling /s | ratio | target | |")?;
-            writeln!(out, "|---|--:|--:|--:|---|--:|--:|--:|---|")?;
+            writeln!(out, "| path | rate /s | p50 ms | p99 ms | CPU µs | ceiling | ceiling /s | ratio | target | |")?;
+            writeln!(out, "|---|--:|--:|--:|--:|---|--:|--:|--:|---|")?;
         }
         for row in &self.rows {
             let (path, ratio) = (&row.path, row.ratio());
             let target = row.target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target}"));
             let verdict = row.target.map_or("", |target| if ratio >= target { "met" } else { "missed" });
             write!(out, "| {} | {:.0} | {:.2} | {:.2} ", path.name, path.rate, path.p50_ms, path.p99_ms)?;
+            write!(out, "| {} ", row.cpu_micros.map_or_else(|| "–".to_owned(), |micros| format!("{micros:.0}")))?;
             write!(out, "| {} | {:.0} ", row.ceiling_name(), row.ceiling_rate())?;
             writeln!(out, "| {ratio:.2} | {target} | {verdict} |")?;
         }
@@ -202,6 +217,15 @@ impl Report {
                 flood.idle.p99_ms,
                 flood.ratio(),
                 Flood::TARGET
+            )?;
+        }
+        for (few, many, rows) in &self.growth {
+            let ratio = many.rate / few.rate;
+            let verdict = if ratio >= 0.8 { "met" } else { "missed" };
+            writeln!(
+                out,
+                "\nrefresh among {} families {:.0}/s, among {} {:.0}/s, ratio {ratio:.2} (target ≥ 0.8): {verdict}",
+                rows.0, few.rate, rows.1, many.rate
             )?;
         }
         self.write_process(out)
@@ -248,11 +272,15 @@ impl Report {
                 "ceiling_per_second": round(row.ceiling_rate()),
                 "ratio": round(row.ratio()),
                 "target": row.target,
+                "cpu_micros_per_call": row.cpu_micros.map(round),
             })).collect::<Vec<_>>(),
             "ceilings": parts(&self.ceilings),
             "login_flood": self.floods.iter().map(|flood| json!({
                 "path": flood.name, "idle": flood.idle.json(), "flooded": flood.flooded.json(),
                 "p99_ratio": round(flood.ratio()), "target": Flood::TARGET,
+            })).collect::<Vec<_>>(),
+            "growth": self.growth.iter().map(|(few, many, rows)| json!({
+                "few": few.json(), "many": many.json(), "families": [rows.0, rows.1],
             })).collect::<Vec<_>>(),
             "usage": self.usage.iter().map(|(after, usage)| json!({
                 "after": after, "resident_kib": usage.resident_kib, "peak_kib": usage.peak_kib,
@@ -294,6 +322,7 @@ mod tests {
             path: part("p", 500.0),
             ceilings: vec![part("a", 2000.0), part("b", 2000.0)],
             target: Some(0.6),
+            cpu_micros: Some(40.0),
         };
         assert!((row.ceiling_rate() - 1000.0).abs() < 1e-6);
         let mut report = Report::new("sqlite".to_owned(), Value::Null);

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use crate::child::{BareServer, Server};
-use crate::client::{API, Exchange, Fixed, Login, Refresh, Site, member};
+use crate::child::{BareServer, Server, processor_time};
+use crate::client::{API, Exchange, Fixed, Login, Refresh, SignIn, Site, WEB, member};
 use crate::cpu;
 use crate::failure::{Result, failure};
 use crate::http::{Connection, FORM, request};
 use crate::load::{Load, Measure, Worker};
 use crate::report::{Flood, Part, Report, Row};
+use crate::seed::Families;
 use crate::statement::{self, Client, Statement, Target};
 
 /// How much to measure.
@@ -27,6 +28,8 @@ pub(crate) struct Extent {
     pub(crate) hash_threads: usize,
     /// argon2id memory in KiB and passes, as the server has them.
     pub(crate) argon2: (u32, u32),
+    /// Families that the refreshes go round.
+    pub(crate) families: u64,
 }
 
 /// Something to divide a path's rate by.
@@ -34,6 +37,7 @@ enum Ceiling {
     Statement(&'static str, Load<Client>),
     Http(Load<Fixed>),
     Es256,
+    Es256Verify,
     Rs256,
     Argon2,
 }
@@ -44,6 +48,8 @@ pub(crate) struct Suite {
     pub(crate) target: Target,
     pub(crate) bare: BareServer,
     pub(crate) report: Report,
+    /// The server's process, once there is one.
+    pub(crate) process: Option<u32>,
 }
 
 impl Suite {
@@ -57,6 +63,7 @@ impl Suite {
             self.statement(Statement::UpdateInsert).await?,
             Ceiling::Http(Load::new(Fixed::many(extent.clients, self.bare.address, &http, ""))),
             Ceiling::Es256,
+            Ceiling::Es256Verify,
             Ceiling::Rs256,
             Ceiling::Argon2,
         ];
@@ -78,7 +85,7 @@ impl Suite {
             "discovery",
             "client_credentials",
             "refresh",
-            "refresh_id_token",
+            "refresh_no_rotation",
             "code_exchange",
             "introspection",
             "userinfo",
@@ -93,8 +100,8 @@ impl Suite {
                 "jwks" => self.document(&site, name, "/.well-known/jwks.json").await,
                 "discovery" => self.document(&site, name, "/.well-known/openid-configuration").await,
                 "client_credentials" => self.client_credentials(&site).await,
-                "refresh" => self.refresh(&site, name, "read offline_access", Some(1.2)).await,
-                "refresh_id_token" => self.refresh(&site, name, "openid offline_access", None).await,
+                "refresh" => self.refresh(&site, server).await,
+                "refresh_no_rotation" => self.refresh_no_rotation(&site).await,
                 "code_exchange" => self.code_exchange(&site).await,
                 "introspection" => self.introspection(&site).await,
                 "userinfo" => self.userinfo(&site).await,
@@ -126,14 +133,50 @@ impl Suite {
         self.pair("client_credentials", vec![ceiling, Ceiling::Es256], load, Some(0.6)).await
     }
 
-    async fn refresh(&mut self, site: &Site, name: &str, scope: &str, target: Option<f64>) -> Result<()> {
-        let responses = site.sign_in(scope, self.extent.clients).await?;
+    /// Rotating refresh tokens over many families, as many clients use them; no ID token, so no RSA signature.
+    async fn refresh(&mut self, site: &Site, server: &Server) -> Result<()> {
+        let mut families = Families::new(site, server).await?;
+        families.grow(self.extent.families).await?;
+        let load = Load::new(families.workers(site, self.extent.clients));
+        let ceiling = self.statement(Statement::Update).await?;
+        self.pair("refresh", vec![ceiling], load, Some(1.2)).await
+    }
+
+    /// A confidential client's refresh: its token stays, so that the database is only read.
+    async fn refresh_no_rotation(&mut self, site: &Site) -> Result<()> {
+        let responses = site.sign_in(WEB, "read offline_access", self.extent.clients).await?;
         let load = Load::new(Refresh::many(site, &responses)?);
-        let mut ceilings = vec![self.statement(Statement::Update).await?];
-        if name == "refresh_id_token" {
-            ceilings.push(Ceiling::Rs256);
+        let ceilings = vec![self.statement(Statement::Select).await?, Ceiling::Es256];
+        self.pair("refresh_no_rotation", ceilings, load, None).await
+    }
+
+    /// Refreshes among ten thousand families, then among `many`, and what many refreshes leave behind.
+    pub(crate) async fn growth(&mut self, server: &Server, many: u64) -> Result<()> {
+        const FEW: u64 = 10_000;
+        let site = Site { address: server.address, authority: server.authority.clone() };
+        let mut families = Families::new(&site, server).await?;
+        let span = self.extent.span * u32::try_from(self.extent.rounds).unwrap_or(1);
+        families.grow(FEW).await?;
+        self.report.add_usage(&format!("{FEW} families"), server.usage().await?);
+        let mut load = Load::new(families.workers(&site, self.extent.clients));
+        let few = load.run(span).await?;
+        self.report.add_usage("refreshes among few", server.usage().await?);
+        families.grow(many).await?;
+        self.report.add_usage(&format!("{many} families"), server.usage().await?);
+        let mut load = Load::new(families.workers(&site, self.extent.clients).into_iter().map(|w| w.from(FEW)).collect());
+        let among_many = load.run(span).await?;
+        self.report.add_usage("refreshes among many", server.usage().await?);
+        self.report.add_growth(Part::of("few", &few), Part::of("many", &among_many), (FEW, many));
+        let mut refreshes = among_many.latency.count();
+        while refreshes < 1_000_000 && among_many.failures == 0 {
+            let more = load.run(span).await?;
+            if let Some(failed) = more.first_failure {
+                return Err(failed);
+            }
+            refreshes += more.latency.count();
         }
-        self.pair(name, ceilings, load, target).await
+        self.report.add_usage(&format!("{refreshes} refreshes"), server.usage().await?);
+        Ok(())
     }
 
     async fn code_exchange(&mut self, site: &Site) -> Result<()> {
@@ -146,16 +189,23 @@ impl Suite {
         let token = access_token(site).await?;
         let post = site.post("/introspect", API, &[("token", &token)]);
         let load = Load::new(Fixed::many(self.extent.clients, site.address, &post, "\"active\":true"));
-        let ceiling = self.statement(Statement::Select).await?;
-        self.pair("introspection", vec![ceiling], load, Some(0.6)).await
+        let ceilings = self.lookup_ceilings(body_size(site, &post).await?).await?;
+        self.pair("introspection", ceilings, load, Some(0.6)).await
     }
 
     async fn userinfo(&mut self, site: &Site) -> Result<()> {
         let token = access_token(site).await?;
         let get = site.get("/userinfo", &[format!("authorization: Bearer {token}")]);
         let load = Load::new(Fixed::many(self.extent.clients, site.address, &get, "\"sub\""));
-        let ceiling = self.statement(Statement::Select).await?;
-        self.pair("userinfo", vec![ceiling], load, Some(0.6)).await
+        let ceilings = self.lookup_ceilings(body_size(site, &get).await?).await?;
+        self.pair("userinfo", ceilings, load, Some(0.6)).await
+    }
+
+    /// A token that comes back costs a request, a verification and a row. The row alone is no ceiling where reading
+    /// one in the same process is quicker than any HTTP.
+    async fn lookup_ceilings(&self, size: usize) -> Result<Vec<Ceiling>> {
+        let post = request(&format!("POST /{size}"), "localhost", &[], Some((FORM, "token=x")));
+        Ok(vec![self.http(&post), Ceiling::Es256Verify, self.statement(Statement::Select).await?])
     }
 
     async fn login(&mut self, site: &Site) -> Result<()> {
@@ -173,9 +223,14 @@ impl Suite {
             let paced = paced.into_iter().map(|worker| worker.paced(Duration::from_millis(5))).collect();
             let mut probe = Load::new(paced);
             let idle = probe.run(span).await?;
-            let mut flood = Load::new(Login::many(64, site));
+            let mut flood = Load::new(SignIn::many(64, site));
+            let flooded = async {
+                // All 64 ask for their first form at once; afterwards the hashing sets the pace.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                probe.run(span).await
+            };
             let flooded = tokio::select! {
-                measure = probe.run(span) => measure?,
+                measure = flooded => measure?,
                 ended = flood.run(span * 10 + Duration::from_secs(60)) => {
                     let why = ended.map(|measure| measure.first_failure);
                     return Err(failure(format!("the flood ended early: {why:?}")));
@@ -198,16 +253,24 @@ impl Suite {
         target: Option<f64>,
     ) -> Result<()> {
         let mut sums: Vec<Measure> = ceilings.iter().map(|_| Measure::new()).collect();
-        let mut path = Measure::new();
+        let (mut path, mut used) = (Measure::new(), Duration::ZERO);
         for _ in 0..self.extent.rounds {
             for (ceiling, sum) in ceilings.iter_mut().zip(&mut sums) {
                 sum.add(ceiling.run(self.extent).await?);
             }
+            let before = self.processor_time();
             path.add(load.run(self.extent.span).await?);
+            used += self.processor_time().saturating_sub(before);
         }
         let parts = ceilings.iter().zip(&sums).map(|(ceiling, sum)| Part::of(ceiling.name(), sum)).collect();
-        self.report.add_row(Row { path: Part::of(name, &path), ceilings: parts, target });
+        let calls = path.latency.count().max(1) as f64;
+        let cpu_micros = self.process.map(|_| used.as_secs_f64() * 1e6 / calls);
+        self.report.add_row(Row { path: Part::of(name, &path), ceilings: parts, target, cpu_micros });
         Ok(())
+    }
+
+    fn processor_time(&self) -> Duration {
+        self.process.and_then(processor_time).unwrap_or_default()
     }
 
     async fn statement(&self, statement: Statement) -> Result<Ceiling> {
@@ -231,6 +294,7 @@ impl Ceiling {
             Self::Statement(name, _) => name,
             Self::Http(_) => "HTTP",
             Self::Es256 => "ES256",
+            Self::Es256Verify => "ES256 verify",
             Self::Rs256 => "RS256",
             Self::Argon2 => "argon2id",
         }
@@ -241,6 +305,7 @@ impl Ceiling {
             Self::Statement(_, load) => load.run(extent.span).await,
             Self::Http(load) => load.run(extent.span).await,
             Self::Es256 => cpu::es256(extent.cores, extent.span).await,
+            Self::Es256Verify => cpu::es256_verify(extent.cores, extent.span).await,
             Self::Rs256 => cpu::rs256(extent.cores, extent.span).await,
             Self::Argon2 => {
                 let (memory, passes) = extent.argon2;
@@ -257,7 +322,7 @@ async fn body_size(site: &Site, request: &[u8]) -> Result<usize> {
 }
 
 async fn access_token(site: &Site) -> Result<String> {
-    let responses = site.sign_in("openid profile email", 1).await?;
+    let responses = site.sign_in(WEB, "openid profile email", 1).await?;
     let token = responses.first().and_then(|response| member(response, "access_token"));
     token.map(str::to_owned).ok_or_else(|| failure("no access_token"))
 }
