@@ -70,8 +70,7 @@ impl Keyring {
         let verification = keys
             .iter()
             .map(|key| {
-                let jwk = key.private.public_jwk(&key.record.kid);
-                let public = VerificationKey::from_jwk(&jwk, key.record.algorithm, key.record.removes_at)?;
+                let public = VerificationKey::of(&key.private, key.record.removes_at)?;
                 Ok((key.record.kid.0.clone(), public))
             })
             .collect::<Result<Vec<_>, Error>>()?;

@@ -7,8 +7,9 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, VerificationAlgorithm,
 };
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -106,6 +107,21 @@ impl PrivateKey {
     /// The key's name: its RFC 7638 thumbprint.
     pub const fn kid(&self) -> &KeyId {
         &self.kid
+    }
+
+    /// The public key, parsed, with what its algorithm verifies by.
+    pub(super) fn verifying(&self) -> Result<ParsedPublicKey, Error> {
+        let (algorithm, public): (&'static dyn VerificationAlgorithm, &[u8]) = match &self.pair {
+            Pair::Rsa(pair) => {
+                let pss = self.algorithm == Algorithm::Ps256;
+                let by = if pss { &RSA_PSS_2048_8192_SHA256 } else { &RSA_PKCS1_2048_8192_SHA256 };
+                (by, pair.public_key().as_ref())
+            }
+            Pair::Ec(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
+            Pair::Ed(pair) => (&ED25519, pair.public_key().as_ref()),
+        };
+        ParsedPublicKey::new(algorithm, public)
+            .map_err(|_| Error::KeyRejected("its public part cannot be parsed"))
     }
 
     /// The public key as a JWK (RFC 7517, RFC 7518 §6, RFC 8037 §2): `kty`, `use`, `alg`, `kid` and the
