@@ -87,7 +87,7 @@ pub async fn standing(op: &Provider, claims: Claims) -> Outcome<Option<LiveToken
         return Ok(live.then_some(LiveToken { claims, scope, client, subject: None, session: None }));
     }
     let Some(standing) = coordinates(&claims, &client, jti) else { return Ok(None) };
-    let Some(subject) = op.store.user_token_subject(&standing).await? else { return Ok(None) };
+    let Some(subject) = op.store.user_token_subject(standing).await? else { return Ok(None) };
     let session = claims.str("sid").and_then(|sid| sid.parse().ok());
     Ok(Some(LiveToken { claims, scope, client, subject: Some(subject), session }))
 }

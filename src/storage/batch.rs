@@ -1,24 +1,19 @@
-//! Natural batching of refreshes: while one statement is in flight the next refreshes gather; when it returns
-//! they go as one. An idle server batches one, so nothing waits that need not. The commit is what a refresh costs,
-//! and this shares it (decisions/0004).
+//! Natural batching of refreshes: the commit is what a refresh costs, and this shares it (decisions/0004).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Error;
 use super::db::{Arg, Db, Held, Sql, args};
 use super::families::{FamilyRow, family_columns};
+use super::gather::{Gather, MOST, Waiting, hex};
 use crate::clock::{Clock, millis_of};
 use crate::model::family::FamilySecretId;
 use crate::secret::ClientId;
 
-/// At most so many refreshes share a statement; measured: more than 128 gain nothing.
-const MOST: usize = 128;
-/// So many may wait; beyond, the server sheds load with 503 rather than answer late.
-const QUEUE: usize = 4096;
 /// A deadlock or a lock that is held too long concerns one row of the batch: then each goes alone.
 const ALONE: usize = 1;
 
@@ -62,10 +57,10 @@ const ADVANCE: Sql = Sql::per(
         "id"
     ),
 );
-const READ: Sql = Sql::both(concat!(
+const READ: Sql = Sql::per("SELECT 1", concat!(
     "SELECT ",
     family_columns!(),
-    " FROM refresh_family f JOIN users u ON u.id = f.user_id WHERE f.id = $1"
+    " FROM json_each($1) b JOIN refresh_family f ON f.id = unhex(b.value) JOIN users u ON u.id = f.user_id"
 ));
 
 /// Every statement of this file.
@@ -83,36 +78,27 @@ pub(super) struct BatchItem {
 
 /// The row after the advance; `None` where the conditions did not hold.
 type Answer = Result<Option<FamilyRow>, Error>;
+type Refresh = Waiting<BatchItem, Option<FamilyRow>>;
 
-struct Waiting {
-    item: BatchItem,
-    answer: oneshot::Sender<Answer>,
+/// The entrance: advances one family by one generation, if rules 0 and 3 hold for it.
+pub(super) type Batcher = Gather<BatchItem, Option<FamilyRow>>;
+
+/// Starts the tasks that run the batches: one on SQLite, which has one writer; two on PostgreSQL, so that one batch
+/// is answered and the next gathers while another waits for its commit.
+pub(super) fn start(db: &Db, clock: &Arc<dyn Clock>) -> Batcher {
+    let (entrance, receiver) = Gather::new();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..if db.is_postgres() { 2 } else { 1 } {
+        tokio::spawn(run(db.clone(), Arc::clone(clock), Arc::clone(&receiver)));
+    }
+    entrance
 }
 
-/// The queue's entrance.
-#[derive(Clone)]
-pub(super) struct Batcher(mpsc::Sender<Waiting>);
-
-impl Batcher {
-    /// Starts the one task that runs the batches; it ends with the last clone of the batcher.
-    pub(super) fn start(db: Db, clock: Arc<dyn Clock>) -> Self {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(db, clock, receiver));
-        Self(sender)
-    }
-
-    /// Advances one family by one generation, if rules 0 and 3 hold for it.
-    pub(super) async fn advance(&self, item: BatchItem) -> Answer {
-        let (answer, outcome) = oneshot::channel();
-        self.0.try_send(Waiting { item, answer }).map_err(|_| Error::Overloaded)?;
-        outcome.await.unwrap_or(Err(Error::Overloaded))
-    }
-}
-
-async fn run(db: Db, clock: Arc<dyn Clock>, mut receiver: mpsc::Receiver<Waiting>) {
+async fn run(db: Db, clock: Arc<dyn Clock>, receiver: Arc<Mutex<mpsc::Receiver<Refresh>>>) {
     let mut held = None;
     let mut gathered = Vec::with_capacity(MOST);
-    while receiver.recv_many(&mut gathered, MOST).await > 0 {
+    // The lock passes on as soon as there is a batch: only one of the tasks waits for requests.
+    while receiver.lock().await.recv_many(&mut gathered, MOST).await > 0 {
         let mut batch = Batch::of(gathered.drain(..));
         if batch.items.is_empty() {
             continue;
@@ -139,7 +125,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(gathered: impl Iterator<Item = Waiting>) -> Self {
+    fn of(gathered: impl Iterator<Item = Refresh>) -> Self {
         let mut batch = Self { items: Vec::new(), waiting: HashMap::new() };
         // Nobody waits any more for an answer whose request has passed its deadline: its token stays as it is.
         for Waiting { item, answer } in gathered.filter(|waiting| !waiting.answer.is_closed()) {
@@ -198,18 +184,15 @@ async fn advance_all(
     };
     let now = clock.now();
     let rows = match &mut conn {
-        Held::Postgres(_) => {
+        Held::Sqlite(_) => {
+            let advanced: Vec<(Vec<u8>,)> = conn.fetch_all(&ADVANCE, args![now, json_batch(items)]).await?;
+            let ids = serde_json::Value::from_iter(advanced.iter().map(|(id,)| hex(id)));
+            conn.fetch_all(&READ, args![ids.to_string()]).await?
+        }
+        Held::Postgres(_) | Held::SqliteReader(_) => {
             let mut args = args![now];
             args.extend(array_args(items));
             conn.fetch_all(&ADVANCE, args).await?
-        }
-        Held::Sqlite(_) => {
-            let advanced: Vec<(Vec<u8>,)> = conn.fetch_all(&ADVANCE, args![now, json_batch(items)]).await?;
-            let mut rows = Vec::with_capacity(advanced.len());
-            for (id,) in advanced {
-                rows.extend(conn.fetch_all::<FamilyRow>(&READ, args![id]).await?);
-            }
-            rows
         }
     };
     *held = conn.finish().await?;
@@ -230,7 +213,7 @@ fn json_batch(items: &[BatchItem]) -> String {
     let rows: Vec<_> = items
         .iter()
         .map(|item| {
-            let id: String = item.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = hex(item.id.as_bytes());
             serde_json::json!([id, item.generation, item.client.0, millis_of(item.hold), item.burst])
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -48,6 +49,8 @@ pub enum Arg {
     Blob(Option<Vec<u8>>),
     /// A UUID or null.
     Uuid(Option<Uuid>),
+    /// An array, PostgreSQL only.
+    Uuids(Vec<Uuid>),
     /// An array, PostgreSQL only: batches travel as JSON on SQLite.
     Blobs(Vec<Vec<u8>>),
     /// An array, PostgreSQL only.
@@ -171,8 +174,8 @@ impl Db {
     /// Runs one reading statement outside a transaction.
     pub(super) async fn fetch_all<T: Row>(&self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
-            Self::Postgres(pool) => fetch(Conn::Postgres(&mut *pool.acquire().await?), sql, args).await,
-            Self::Sqlite { read, .. } => fetch(Conn::Sqlite(&mut *read.acquire().await?), sql, args).await,
+            Self::Postgres(pool) => fetch(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
+            Self::Sqlite { read, .. } => fetch(Conn::Sqlite(&mut *acquire(read).await?), sql, args).await,
         }
     }
 
@@ -184,17 +187,17 @@ impl Db {
     /// Runs one writing statement as its own transaction; returns the rows it yields.
     pub(super) async fn write_returning<T: Row>(&self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
-            Self::Postgres(pool) => fetch(Conn::Postgres(&mut *pool.acquire().await?), sql, args).await,
-            Self::Sqlite { write, .. } => fetch(Conn::Sqlite(&mut *write.acquire().await?), sql, args).await,
+            Self::Postgres(pool) => fetch(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
+            Self::Sqlite { write, .. } => fetch(Conn::Sqlite(&mut *acquire(write).await?), sql, args).await,
         }
     }
 
     /// Runs one writing statement as its own transaction; returns the number of rows changed.
     pub(super) async fn write(&self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {
         match self {
-            Self::Postgres(pool) => execute(Conn::Postgres(&mut *pool.acquire().await?), sql, args).await,
+            Self::Postgres(pool) => execute(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
             Self::Sqlite { write, .. } => {
-                execute(Conn::Sqlite(&mut *write.acquire().await?), sql, args).await
+                execute(Conn::Sqlite(&mut *acquire(write).await?), sql, args).await
             }
         }
     }
@@ -213,8 +216,16 @@ impl Db {
     pub(super) async fn hold(&self) -> Result<Held, Error> {
         Ok(match self {
             // Detached: a pool waits for its connections when it closes, and this one would never come back.
-            Self::Postgres(pool) => Held::Postgres(Box::new(pool.acquire().await?.detach())),
+            Self::Postgres(pool) => Held::Postgres(Box::new(acquire(pool).await?.detach())),
             Self::Sqlite { write, .. } => Held::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    /// The same for a task that only reads; on SQLite it keeps one of the readers.
+    pub(super) async fn hold_for_reading(&self) -> Result<Held, Error> {
+        Ok(match self {
+            Self::Postgres(pool) => Held::Postgres(Box::new(acquire(pool).await?.detach())),
+            Self::Sqlite { read, .. } => Held::SqliteReader(Box::new(acquire(read).await?.detach())),
         })
     }
 
@@ -229,11 +240,17 @@ impl Db {
     }
 }
 
-/// A held connection: on PostgreSQL each statement is its own transaction; on SQLite, whose one writer must not be
-/// kept from others, it is one transaction and ends with [`Held::finish`].
+/// Boxed, because the future that waits for a connection takes 4 KB in every future around it.
+async fn acquire<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> Result<PoolConnection<D>, sqlx::Error> {
+    Box::pin(pool.acquire()).await
+}
+
+/// A held connection: on PostgreSQL, and for SQLite's readers, each statement is its own transaction; SQLite's one
+/// writer must not be kept from others, so there it is one transaction and ends with [`Held::finish`].
 pub(super) enum Held {
     Postgres(Box<PgConnection>),
     Sqlite(Transaction<'static, Sqlite>),
+    SqliteReader(Box<SqliteConnection>),
 }
 
 impl Held {
@@ -241,13 +258,14 @@ impl Held {
         match self {
             Self::Postgres(conn) => fetch(Conn::Postgres(conn), sql, args).await,
             Self::Sqlite(tx) => fetch(Conn::Sqlite(tx), sql, args).await,
+            Self::SqliteReader(conn) => fetch(Conn::Sqlite(conn), sql, args).await,
         }
     }
 
     /// Commits on SQLite; gives the connection back for more where it may be kept.
     pub(super) async fn finish(self) -> Result<Option<Self>, Error> {
         match self {
-            Self::Postgres(conn) => Ok(Some(Self::Postgres(conn))),
+            kept @ (Self::Postgres(_) | Self::SqliteReader(_)) => Ok(Some(kept)),
             Self::Sqlite(tx) => {
                 tx.commit().await?;
                 Ok(None)
@@ -338,6 +356,7 @@ fn pg_array(query: PgQuery<'_>, arg: Arg) -> PgQuery<'_> {
         Arg::Blobs(values) => query.bind(values),
         Arg::Ints(values) => query.bind(values),
         Arg::Texts(values) => query.bind(values),
+        Arg::Uuids(values) => query.bind(values),
         _ => query,
     }
 }
@@ -347,6 +366,7 @@ fn pg_array_as<T>(query: PgQueryAs<'_, T>, arg: Arg) -> PgQueryAs<'_, T> {
         Arg::Blobs(values) => query.bind(values),
         Arg::Ints(values) => query.bind(values),
         Arg::Texts(values) => query.bind(values),
+        Arg::Uuids(values) => query.bind(values),
         _ => query,
     }
 }
@@ -385,6 +405,9 @@ fn open_postgres(options: &Options) -> Result<Db, Error> {
     let connect = connect.application_name("signet").options([
         ("statement_timeout", millis.as_str()),
         ("lock_timeout", millis.as_str()),
+        // Every statement goes by key or by an indexed prefix, so its plan does not depend on the values; without
+        // this PostgreSQL plans batches anew each time, because it cannot know how long an array will be.
+        ("plan_cache_mode", "force_generic_plan"),
         // An abandoned transaction must not hold a family's row.
         ("idle_in_transaction_session_timeout", "10000"),
     ]);

@@ -8,6 +8,7 @@
 use super::batch::BatchItem;
 use super::db::{Arg, Sql, Tx, args, retried};
 use super::endings::{self, Ended, Target};
+use super::gather::{Lookup, hex};
 use super::row::{json, span, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
@@ -30,22 +31,28 @@ macro_rules! family_columns {
 pub(super) use family_columns;
 
 macro_rules! standing_select {
-    ($filter:literal) => {
+    ($place:literal, $from:literal, $filter:literal) => {
         concat!(
             "SELECT ",
+            $place,
             family_columns!(),
             ", u.disabled_at AS user_disabled_at,
                (SELECT c.disabled_at IS NULL FROM clients c WHERE c.client_id = f.client_id) AS client_active,
                (SELECT s.ended_at IS NOT NULL FROM login_session s WHERE s.id = f.session_id) AS session_ended
-             FROM refresh_family f JOIN users u ON u.id = f.user_id WHERE f.id = $1",
+             FROM ",
+            $from,
+            "refresh_family f JOIN users u ON u.id = f.user_id WHERE f.id = ",
             $filter
         )
     };
 }
 
-const BY_ID: Sql = Sql::both(standing_select!(""));
+const BY_ID: Sql = Sql::per(
+    standing_select!("b.place, ", "unnest($1::bytea[]) WITH ORDINALITY AS b(id, place), ", "b.id"),
+    standing_select!("b.key + 1 AS place, ", "json_each($1) b, ", "unhex(b.value)"),
+);
 // SQLite has no row locks; its transaction holds the write lock from the start.
-const LOCK: Sql = Sql::per(standing_select!(" FOR UPDATE OF f"), standing_select!(""));
+const LOCK: Sql = Sql::per(standing_select!("", "", "$1 FOR UPDATE OF f"), standing_select!("", "", "$1"));
 const LOCK_USER: Sql = Sql::per(
     "SELECT epoch FROM users WHERE id = $1 FOR NO KEY UPDATE",
     "SELECT epoch FROM users WHERE id = $1",
@@ -111,7 +118,7 @@ impl FamilyRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct StandingRow {
+pub(super) struct StandingRow {
     #[sqlx(flatten)]
     family: FamilyRow,
     user_disabled_at: Option<i64>,
@@ -216,6 +223,23 @@ pub struct Rotated {
     pub ended: Option<Ended>,
 }
 
+/// Finds a family with what its verdict depends on.
+pub(super) struct ById;
+
+impl Lookup for ById {
+    type Key = FamilySecretId;
+    type Found = StandingRow;
+    const SQL: Sql = BY_ID;
+
+    fn arrays(keys: &[FamilySecretId]) -> Vec<Arg> {
+        vec![Arg::Blobs(keys.iter().map(|id| id.as_bytes().to_vec()).collect())]
+    }
+
+    fn json(id: &FamilySecretId) -> serde_json::Value {
+        serde_json::Value::from(hex(id.as_bytes()))
+    }
+}
+
 impl Store {
     /// Decides about a refresh token and carries the decision out, atomically.
     ///
@@ -238,11 +262,11 @@ impl Store {
                 hold: request.policy.hold_horizon,
                 burst: request.policy.burst,
             };
-            if let Some(row) = self.rotations.advance(item).await? {
+            if let Some(row) = self.rotations.ask(item).await? {
                 return Ok(Rotation::Decided(Box::new(rotated_of(row, Verdict::Advance)?)));
             }
         }
-        let Some(row) = self.db.fetch_optional::<StandingRow>(&BY_ID, id_args(request)).await? else {
+        let Some(row) = self.families.ask(request.id).await? else {
             return Ok(Rotation::Unknown);
         };
         let user = UserId(row.family.user_id);
@@ -258,7 +282,7 @@ impl Store {
     /// # Errors
     /// A storage fault.
     pub async fn inspect(&self, request: &RotateRequest) -> Result<Rotation, Error> {
-        let Some(row) = self.db.fetch_optional::<StandingRow>(&BY_ID, id_args(request)).await? else {
+        let Some(row) = self.families.ask(request.id).await? else {
             return Ok(Rotation::Unknown);
         };
         let (_, rotated) = decide(row, request, self.clock.now())?;

@@ -14,6 +14,7 @@ mod db;
 mod endings;
 mod error;
 mod families;
+mod gather;
 mod installation;
 mod interactions;
 mod keys;
@@ -54,6 +55,8 @@ use crate::entropy::Entropy;
 pub struct Store {
     db: db::Db,
     rotations: batch::Batcher,
+    families: gather::Lookups<families::ById>,
+    user_tokens: gather::Lookups<standing::UserTokens>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     verdicts: Arc<verdicts::Verdicts>,
@@ -66,8 +69,8 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database without touching its schema. Must run inside a tokio runtime: the task that gathers
-    /// refreshes into batches lives as long as the store.
+    /// Opens the database without touching its schema. Must run inside a tokio runtime: the tasks that gather
+    /// requests into batches live as long as the store.
     ///
     /// # Errors
     /// [`Error::Unusable`] where the address cannot be parsed or a SQLite file cannot be opened.
@@ -77,8 +80,15 @@ impl Store {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         let db = db::Db::open(options).await?;
-        let rotations = batch::Batcher::start(db.clone(), Arc::clone(&clock));
-        Ok(Self { db, rotations, clock, entropy, verdicts: Arc::default() })
+        Ok(Self {
+            rotations: batch::start(&db, &clock),
+            families: gather::start::<families::ById>(db.clone()),
+            user_tokens: gather::start::<standing::UserTokens>(db.clone()),
+            db,
+            clock,
+            entropy,
+            verdicts: Arc::default(),
+        })
     }
 
     /// One trivial statement: whether the database answers.

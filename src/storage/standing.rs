@@ -1,20 +1,38 @@
 //! How an access token stands in the database: one SELECT for introspection and userinfo.
 
-use super::db::{Sql, args};
+use super::db::{Arg, Sql, args};
+use super::gather::{Lookup, hex};
 use super::row::{json, time};
 use super::{Error, Store};
 use crate::model::user::Subject;
 use crate::secret::{ClientId, FamilyHandle, UserId};
 
-const OF_USER_TOKEN: Sql = Sql::both(
-    "SELECT u.username, u.email, u.email_verified, u.roles, u.claims, u.epoch, u.updated_at,
-        u.disabled_at IS NULL AS user_active,
-        (SELECT c.disabled_at IS NULL FROM clients c WHERE c.client_id = $2) AS client_active,
-        (SELECT f.min_generation FROM refresh_family f WHERE f.handle = $3 AND f.status = 'active'
-            AND f.user_id = u.id AND (f.offline OR NOT EXISTS (
-                SELECT 1 FROM login_session s WHERE s.id = f.session_id AND s.ended_at IS NOT NULL))) AS min_generation,
-        EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = $4) AS revoked
-     FROM users u WHERE u.id = $1",
+macro_rules! of_user_token {
+    ($batch:literal) => {
+        concat!(
+            "SELECT b.place, u.username, u.email, u.email_verified, u.roles, u.claims, u.epoch, u.updated_at,
+                u.disabled_at IS NULL AS user_active,
+                (SELECT c.disabled_at IS NULL FROM clients c WHERE c.client_id = b.client) AS client_active,
+                (SELECT f.min_generation FROM refresh_family f WHERE f.handle = b.family AND f.status = 'active'
+                    AND f.user_id = u.id AND (f.offline OR NOT EXISTS (
+                        SELECT 1 FROM login_session s WHERE s.id = f.session_id AND s.ended_at IS NOT NULL)))
+                    AS min_generation,
+                EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = b.jti) AS revoked
+             FROM ",
+            $batch,
+            " b JOIN users u ON u.id = b.user_id"
+        )
+    };
+}
+const OF_USER_TOKEN: Sql = Sql::per(
+    of_user_token!(
+        "(SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) WITH ORDINALITY
+            AS item(user_id, client, family, jti, place))"
+    ),
+    of_user_token!(
+        "(SELECT key + 1 AS place, unhex(value->>0) AS user_id, value->>1 AS client, unhex(value->>2) AS family,
+            value->>3 AS jti FROM json_each($1))"
+    ),
 );
 const OF_CLIENT_TOKEN: Sql = Sql::both(
     "SELECT c.disabled_at IS NULL AS client_active, EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = $2) AS revoked
@@ -25,7 +43,7 @@ const OF_CLIENT_TOKEN: Sql = Sql::both(
 pub(super) const ALL: &[Sql] = &[OF_USER_TOKEN, OF_CLIENT_TOKEN];
 
 #[derive(sqlx::FromRow)]
-struct UserTokenRow {
+pub(super) struct UserTokenRow {
     username: String,
     email: Option<String>,
     email_verified: bool,
@@ -56,27 +74,47 @@ pub struct TokenStanding {
     pub jti: String,
 }
 
+/// Finds the user of an access token and what its standing hangs on.
+pub(super) struct UserTokens;
+
+impl Lookup for UserTokens {
+    type Key = TokenStanding;
+    type Found = UserTokenRow;
+    const SQL: Sql = OF_USER_TOKEN;
+
+    fn arrays(keys: &[TokenStanding]) -> Vec<Arg> {
+        vec![
+            Arg::Uuids(keys.iter().map(|token| token.user.0).collect()),
+            Arg::Texts(keys.iter().map(|token| token.client.0.clone()).collect()),
+            Arg::Uuids(keys.iter().map(|token| token.family.0).collect()),
+            Arg::Texts(keys.iter().map(|token| token.jti.clone()).collect()),
+        ]
+    }
+
+    fn json(token: &TokenStanding) -> serde_json::Value {
+        let (user, family) = (hex(token.user.0.as_bytes()), hex(token.family.0.as_bytes()));
+        serde_json::json!([user, token.client.0, family, token.jti])
+    }
+}
+
 impl Store {
     /// The user of a live user token; `None` where anything it hangs on has ended.
     ///
     /// # Errors
     /// A storage fault: the caller answers 503, never "active".
-    pub async fn user_token_subject(&self, token: &TokenStanding) -> Result<Option<Subject>, Error> {
-        let args = args![token.user, &token.client, token.family, &token.jti];
-        let Some(row) = self.db.fetch_optional::<UserTokenRow>(&OF_USER_TOKEN, args).await? else {
-            return Ok(None);
-        };
-        let generation = i64::from(token.generation);
+    pub async fn user_token_subject(&self, token: TokenStanding) -> Result<Option<Subject>, Error> {
+        let (user, epoch, generation) = (token.user, token.epoch, i64::from(token.generation));
+        let Some(row) = self.user_tokens.ask(token).await? else { return Ok(None) };
         let live = row.user_active
             && row.client_active == Some(true)
-            && row.epoch == token.epoch
+            && row.epoch == epoch
             && row.min_generation.is_some_and(|lowest| lowest <= generation)
             && !row.revoked;
         if !live {
             return Ok(None);
         }
         Ok(Some(Subject {
-            id: token.user,
+            id: user,
             username: row.username,
             email: row.email,
             email_verified: row.email_verified,
