@@ -28,6 +28,10 @@ struct KnownOrigins(Vec<String>);
 
 /// Notes which client a request is from, so that only its own origins may read the answer.
 pub fn client_is(request: &HttpRequest, client: &Client) {
+    // Only pages send the header; everybody else need not wait for addresses to be parsed.
+    if !request.headers().contains_key(ORIGIN) {
+        return;
+    }
     request.extensions_mut().insert(KnownOrigins(client.metadata.origins()));
 }
 

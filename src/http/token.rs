@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::app::App;
 use super::client_request::{self, ClientRequest};
@@ -102,22 +102,27 @@ fn scope(params: &Params) -> Outcome<Option<Scope>> {
 }
 
 /// RFC 6749 §5.1.
+#[derive(Serialize)]
+struct Success<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: &'a Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+}
+
 fn render(response: &TokenResponse) -> HttpResponse {
-    let mut body = json!({
-        "access_token": response.access_token.token.reveal(),
-        "token_type": "Bearer",
-        "expires_in": response.access_token.expires_in,
-        "scope": response.scope.to_string(),
-    });
-    if let Value::Object(fields) = &mut body {
-        if let Some(token) = &response.refresh_token {
-            fields.insert("refresh_token".to_owned(), Value::from(token.reveal()));
-        }
-        if let Some(token) = &response.id_token {
-            fields.insert("id_token".to_owned(), Value::from(token.as_str()));
-        }
-    }
     let mut answer = HttpResponse::Ok();
     no_store(&mut answer);
-    answer.json(body)
+    answer.json(Success {
+        access_token: response.access_token.token.reveal(),
+        token_type: "Bearer",
+        expires_in: response.access_token.expires_in,
+        scope: &response.scope,
+        refresh_token: response.refresh_token.as_ref().map(RefreshToken::reveal),
+        id_token: response.id_token.as_deref(),
+    })
 }

@@ -54,10 +54,12 @@ pub async fn exchange(
         return Err(refusal(rotated.verdict));
     }
     let (scope, audience) = wanted(&rotated, client, request)?;
-    let mut response = mint(op, client, &rotated, (&scope, &audience), now).await?;
-    if rotated.verdict.carries_refresh_token() {
-        response.refresh_token = Some(op.secrets.refresh_tokens.encode(id, rotated.family.counters.cur));
-    }
+    let successor = rotated
+        .verdict
+        .carries_refresh_token()
+        .then(|| op.secrets.refresh_tokens.encode(id, rotated.family.counters.cur));
+    let mut response = mint(op, client, rotated, (&scope, &audience), now).await?;
+    response.refresh_token = successor;
     Ok(response)
 }
 
@@ -119,7 +121,7 @@ fn wanted(
 async fn mint(
     op: &Provider,
     client: &AuthenticatedClient,
-    rotated: &Rotated,
+    rotated: Rotated,
     (scope, audience): (&Scope, &[String]),
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
@@ -127,10 +129,10 @@ async fn mint(
         return Err(Rejection::invalid_grant("the family has no session"));
     };
     let user = UserAuthorization {
-        subject: rotated.subject.clone(),
+        subject: rotated.subject,
         session,
         auth_time: rotated.auth_time,
-        amr: rotated.amr.clone(),
+        amr: rotated.amr,
         family: rotated.family.handle,
         generation: rotated.family.counters.cur,
         epoch: rotated.family.epoch,
