@@ -142,7 +142,10 @@ impl Passwords {
             let (queue, mut hasher) = (Arc::clone(&queue), Hasher::new(params, Arc::clone(&entropy)));
             std::thread::Builder::new()
                 .name(format!("password-{number}"))
-                .spawn(move || queue.serve(&mut hasher))
+                .spawn(move || {
+                    step_back();
+                    queue.serve(&mut hasher);
+                })
                 .map_err(SetupError::Thread)?;
         }
         Ok(Self(Arc::new(pool)))
@@ -174,6 +177,14 @@ impl Passwords {
     pub fn stats(&self) -> Stats {
         self.0.queue.stats()
     }
+}
+
+/// Lets the threads that answer everything else go first: a hash takes milliseconds of a core whichever way, and
+/// they need microseconds now and then. On Linux the nice value is a thread's own, and 0 means the calling thread;
+/// elsewhere it is the process's, so there nothing is done. Without the right to, hashing goes on as it was.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
 }
 
 #[cfg(test)]
