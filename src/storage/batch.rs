@@ -57,11 +57,14 @@ const ADVANCE: Sql = Sql::per(
         "id"
     ),
 );
-const READ: Sql = Sql::per("SELECT 1", concat!(
-    "SELECT ",
-    family_columns!(),
-    " FROM json_each($1) b JOIN refresh_family f ON f.id = unhex(b.value) JOIN users u ON u.id = f.user_id"
-));
+const READ: Sql = Sql::per(
+    "SELECT 1",
+    concat!(
+        "SELECT ",
+        family_columns!(),
+        " FROM json_each($1) b JOIN refresh_family f ON f.id = unhex(b.value) JOIN users u ON u.id = f.user_id"
+    ),
+);
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[ADVANCE, READ];

@@ -196,9 +196,7 @@ impl Db {
     pub(super) async fn write(&self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {
         match self {
             Self::Postgres(pool) => execute(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
-            Self::Sqlite { write, .. } => {
-                execute(Conn::Sqlite(&mut *acquire(write).await?), sql, args).await
-            }
+            Self::Sqlite { write, .. } => execute(Conn::Sqlite(&mut *acquire(write).await?), sql, args).await,
         }
     }
 

@@ -189,7 +189,10 @@ impl Report {
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         if !self.rows.is_empty() {
-            writeln!(out, "| path | rate /s | p50 ms | p99 ms | CPU µs | ceiling | ceiling /s | ratio | target | |")?;
+            writeln!(
+                out,
+                "| path | rate /s | p50 ms | p99 ms | CPU µs | ceiling | ceiling /s | ratio | target | |"
+            )?;
             writeln!(out, "|---|--:|--:|--:|--:|---|--:|--:|--:|---|")?;
         }
         for row in &self.rows {
@@ -197,7 +200,11 @@ impl Report {
             let target = row.target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target}"));
             let verdict = row.target.map_or("", |target| if ratio >= target { "met" } else { "missed" });
             write!(out, "| {} | {:.0} | {:.2} | {:.2} ", path.name, path.rate, path.p50_ms, path.p99_ms)?;
-            write!(out, "| {} ", row.cpu_micros.map_or_else(|| "–".to_owned(), |micros| format!("{micros:.0}")))?;
+            write!(
+                out,
+                "| {} ",
+                row.cpu_micros.map_or_else(|| "–".to_owned(), |micros| format!("{micros:.0}"))
+            )?;
             write!(out, "| {} | {:.0} ", row.ceiling_name(), row.ceiling_rate())?;
             writeln!(out, "| {ratio:.2} | {target} | {verdict} |")?;
         }

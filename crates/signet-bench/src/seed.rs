@@ -79,12 +79,17 @@ impl Families {
             let (ids, handles): (Vec<_>, Vec<_>) = (self.count..end).map(names).unzip();
             match &mut self.database {
                 Database::Postgres(connection) => {
-                    let sql = copy!("n.id", "CAST(encode(n.handle, 'hex') AS uuid)", "unnest($2::bytea[], $3::bytea[]) AS n(id, handle)");
+                    let sql = copy!(
+                        "n.id",
+                        "CAST(encode(n.handle, 'hex') AS uuid)",
+                        "unnest($2::bytea[], $3::bytea[]) AS n(id, handle)"
+                    );
                     sqlx::query(sql).bind(&template).bind(ids).bind(handles).execute(connection).await?;
                 }
                 Database::Sqlite(connection) => {
                     let sql = copy!("unhex(n.value->>0)", "unhex(n.value->>1)", "json_each($2) n");
-                    let pairs: Vec<_> = ids.iter().zip(&handles).map(|(id, handle)| [hex(id), hex(handle)]).collect();
+                    let pairs: Vec<_> =
+                        ids.iter().zip(&handles).map(|(id, handle)| [hex(id), hex(handle)]).collect();
                     let json = serde_json::json!(pairs).to_string();
                     sqlx::query(sql).bind(&template).bind(json).execute(&mut **connection).await?;
                 }

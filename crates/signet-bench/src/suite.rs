@@ -163,7 +163,9 @@ impl Suite {
         self.report.add_usage("refreshes among few", server.usage().await?);
         families.grow(many).await?;
         self.report.add_usage(&format!("{many} families"), server.usage().await?);
-        let mut load = Load::new(families.workers(&site, self.extent.clients).into_iter().map(|w| w.from(FEW)).collect());
+        let mut load = Load::new(
+            families.workers(&site, self.extent.clients).into_iter().map(|w| w.from(FEW)).collect(),
+        );
         let among_many = load.run(span).await?;
         self.report.add_usage("refreshes among many", server.usage().await?);
         self.report.add_growth(Part::of("few", &few), Part::of("many", &among_many), (FEW, many));
