@@ -38,6 +38,7 @@ macro_rules! backend {
 /// Every specification.
 macro_rules! specs {
     () => {
+        mod login;
         mod oidc_core;
         mod races;
         mod rfc6749;
@@ -50,6 +51,7 @@ macro_rules! specs {
         mod rfc9068;
         mod rfc9207;
         mod rfc9700;
+        mod sessions;
     };
 }
 
