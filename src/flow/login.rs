@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Provider;
 use super::browser::{Browser, SetCookie};
+use super::limiter::network;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::audit::{AuditEntry, Event};
@@ -218,14 +219,7 @@ async fn account_bucket(
 
 /// One bucket per IPv4 address or IPv6 /64, the unit that one subscriber has.
 fn address_bucket(op: &Provider, browser: &Browser) -> Bucket {
-    let text = browser.origin.address.as_deref().unwrap_or("none");
-    let network = match text.parse() {
-        Ok(std::net::IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}")
-        }
-        _ => text.to_owned(),
-    };
+    let network = network(browser.origin.address.as_deref());
     let policy = &op.policy.throttle;
     Bucket {
         key: op.secrets.buckets.mac(&[b"address", network.as_bytes()]),

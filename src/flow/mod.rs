@@ -14,6 +14,7 @@ pub mod grant;
 pub mod introspect;
 pub mod issue;
 pub mod keys;
+pub mod limiter;
 pub mod login;
 pub mod logout;
 pub mod metadata;
@@ -40,6 +41,8 @@ pub struct Provider {
     pub keys: keys::Keys,
     /// Registered clients, from memory where that is fresh enough.
     pub clients: clients::Clients,
+    /// Sign-ins begun and not finished, by address.
+    pub unfinished: limiter::Limiter,
     /// The hashing threads.
     pub passwords: crate::password::Passwords,
     /// What this deployment has decided.

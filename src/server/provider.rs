@@ -8,7 +8,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
 use crate::flow::policy::{Policy, RefreshPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy};
-use crate::flow::{Provider, Secrets, clients, keys};
+use crate::flow::{Provider, Secrets, clients, keys, limiter};
 use crate::jose::master_key_file;
 use crate::jose::seal::MasterKey;
 use crate::model::key_schedule::KeyPolicy;
@@ -45,6 +45,10 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_secs(300);
 const SKEW: Duration = Duration::from_secs(60);
 /// A browser stays known to an account for so long after its last sign-in.
 const KNOWN_DEVICE: Duration = Duration::from_secs(180 * 24 * 3600);
+
+/// An address may begin so many sign-ins that nobody finishes, and one more per period. Each costs a row.
+const UNFINISHED_BURST: u32 = 1000;
+const UNFINISHED_PERIOD: Duration = Duration::from_millis(500);
 
 /// Opens the store without touching its schema.
 ///
@@ -94,6 +98,7 @@ pub async fn build(config: &Config, store: Store, world: &World) -> Result<Provi
         store,
         keys: keys::Keys::new(master, now).map_err(setup)?,
         clients: clients::Clients::default(),
+        unfinished: limiter::Limiter::new(UNFINISHED_PERIOD, UNFINISHED_BURST),
         passwords: passwords.map_err(setup)?,
         policy,
         secrets,

@@ -54,6 +54,8 @@ pub struct OpenInteraction {
     /// The client that began it.
     pub client: std::sync::Arc<Client>,
     stored: Interaction,
+    /// Where its browser is.
+    address: Option<String>,
 }
 
 impl OpenInteraction {
@@ -129,7 +131,7 @@ pub async fn open(
         serde_json::from_str(&stored.request).map_err(|error| Rejection::fault(&error))?;
     let client = op.clients.get(&op.store, &request.client, now).await?;
     let client = client.filter(|client| client.is_active()).ok_or_else(gone)?;
-    Ok(OpenInteraction { handle, request, client, stored })
+    Ok(OpenInteraction { handle, request, client, stored, address: browser.origin.address.clone() })
 }
 
 /// Goes on with an interaction after the user has done something.
@@ -186,7 +188,9 @@ pub(super) async fn finish(
     session: &LoginSession,
     now: Timestamp,
 ) -> Result<String, Refusal> {
-    issue_code(op, &interaction.request, session, Some(&interaction.hash()), now).await
+    let location = issue_code(op, &interaction.request, session, Some(&interaction.hash()), now).await?;
+    op.unfinished.release(interaction.address.as_deref());
+    Ok(location)
 }
 
 /// Ends an interaction with a no.
@@ -197,6 +201,7 @@ pub async fn deny(op: &Provider, interaction: &OpenInteraction, now: Timestamp) 
     if !op.store.consume_interaction(&interaction.hash(), now).await? {
         return Err(Refusal::page(PageProblem::Interaction));
     }
+    op.unfinished.release(interaction.address.as_deref());
     let denied = Rejection::new(ErrorCode::AccessDenied, "The user has not allowed the access.");
     Ok(Step::Return(interaction.request.return_path().error(op, &denied)))
 }
@@ -277,6 +282,13 @@ async fn wait_for_person(
     need: Need,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
+    if !op.unfinished.admit(browser.origin.address.as_deref(), now) {
+        return Err(Refusal::page(PageProblem::Rejected(Rejection::hidden(
+            ErrorCode::TemporarilyUnavailable,
+            "Too many sign-ins have begun at this address and not ended. Try again in a moment.",
+            "unfinished sign-ins of this address",
+        ))));
+    }
     let (binding, cookie) = match &browser.binding {
         Some(binding) => (binding.clone(), None),
         None => {
