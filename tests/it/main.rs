@@ -38,7 +38,9 @@ macro_rules! backend {
 /// Every specification.
 macro_rules! specs {
     () => {
+        mod cors;
         mod login;
+        mod logout;
         mod oidc_core;
         mod races;
         mod rfc6749;
@@ -51,6 +53,7 @@ macro_rules! specs {
         mod rfc9068;
         mod rfc9207;
         mod rfc9700;
+        mod rotation;
         mod sessions;
     };
 }
