@@ -435,14 +435,14 @@ async fn open_sqlite(options: &Options) -> Result<Db, Error> {
         // 16 MiB of pages: the hot rows of a single node.
         .pragma("cache_size", "-16384")
         .pragma("temp_store", "memory");
-    let write = SqlitePoolOptions::new()
+    let pool = SqlitePoolOptions::new()
         // SQLite has one writer; queueing here is fair, SQLITE_BUSY is not.
         .max_connections(1)
         .acquire_timeout(options.acquire_timeout.max(options.statement_timeout))
         .idle_timeout(None)
         .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(base.clone())
+        .test_before_acquire(false);
+    let write = open_file(pool, &base)
         .await
         .map_err(|error| Error::Unusable(format!("the SQLite database cannot be opened: {error}")))?;
     let read = SqlitePoolOptions::new()
@@ -453,4 +453,17 @@ async fn open_sqlite(options: &Options) -> Result<Db, Error> {
         .test_before_acquire(false)
         .connect_lazy_with(base.pragma("query_only", "on"));
     Ok(Db::Sqlite { read, write })
+}
+
+/// Turning a new file's journal into a WAL takes an exclusive lock that SQLite does not wait for: of processes that
+/// open a new file together, one gets it and the others have to ask again.
+async fn open_file(pool: SqlitePoolOptions, connect: &SqliteConnectOptions) -> Result<SqlitePool, Error> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    for _ in 0..10 {
+        match pool.clone().connect_with(connect.clone()).await.map_err(Error::from) {
+            Err(Error::Busy(_)) => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    Ok(pool.connect_with(connect.clone()).await?)
 }
