@@ -54,6 +54,7 @@ macro_rules! specs {
         mod rfc9207;
         mod rfc9700;
         mod rotation;
+        mod rotation_property;
         mod sessions;
     };
 }

@@ -414,7 +414,7 @@ mod starting_at_once {
 
     #[test]
     fn eight_nodes_on_an_empty_database_make_one_installation() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(8).enable_all().build().unwrap();
         runtime.block_on(async {
             for round in 0..effort(2, 50) {
                 let Some(database) = Database::empty(BACKEND).await else { return };
