@@ -38,11 +38,14 @@ macro_rules! backend {
 /// Every specification.
 macro_rules! specs {
     () => {
+        mod bad_input;
         mod cors;
+        mod coverage;
         mod login;
         mod logout;
         mod oidc_core;
         mod races;
+        mod outage;
         mod rfc6749;
         mod rfc6749_clients;
         mod rfc6750;

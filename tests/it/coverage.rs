@@ -1,0 +1,104 @@
+//! Every row of the route table is called without credentials, with a wrong method and with a repeated parameter. A
+//! route that is added and not listed here fails the last test.
+
+use signet::http::routes::{ADMIN, DEVELOPMENT, PUBLIC, Row};
+
+use super::*;
+
+/// Path, and the statuses of: a plain GET, an empty POST form, and a POST form (or query) with a repeated parameter.
+const PUBLIC_ROWS: [(&str, u16, u16, u16); 16] = [
+    ("/.well-known/openid-configuration", 200, 405, 405),
+    ("/.well-known/oauth-authorization-server", 200, 405, 405),
+    ("/.well-known/jwks.json", 200, 405, 405),
+    ("/authorize", 400, 400, 400),
+    ("/token", 405, 400, 400),
+    ("/revoke", 405, 401, 400),
+    ("/introspect", 405, 401, 400),
+    ("/userinfo", 401, 401, 400),
+    ("/login", 400, 400, 400),
+    ("/consent", 400, 400, 400),
+    // Nobody is signed in: there is nothing to sign out of.
+    ("/logout", 200, 200, 200),
+    ("/logged-out", 200, 405, 405),
+    ("/healthz", 200, 405, 405),
+    ("/", 200, 405, 405),
+    ("/demo/api/me", 401, 405, 405),
+    ("/demo/api/logout-all", 405, 401, 401),
+];
+const ADMIN_ROWS: [(&str, u16, u16, u16); 3] =
+    [("/livez", 200, 405, 405), ("/readyz", 200, 405, 405), ("/metrics", 200, 405, 405)];
+
+fn rows() -> impl Iterator<Item = (&'static Row, bool)> {
+    PUBLIC.iter().chain(DEVELOPMENT).map(|row| (row, false)).chain(ADMIN.iter().map(|row| (row, true)))
+}
+
+fn call(s: &Server, admin: bool, method: &str, path: &str) -> Request {
+    Request::new(if admin { s.admin } else { s.public }, method, path)
+}
+
+#[test]
+fn every_route_refuses_other_methods_and_names_its_own() {
+    with_server(async |s| {
+        for (row, admin) in rows() {
+            for method in
+                ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"]
+            {
+                if row.takes(method) {
+                    continue;
+                }
+                let response = call(s, admin, method, row.path).send().await;
+                assert_eq!(response.status, 405, "{method} {}", row.path);
+                assert_eq!(response.header("allow"), Some(row.methods), "{method} {}", row.path);
+            }
+        }
+    });
+}
+
+#[test]
+fn every_route_answers_a_stranger_as_listed() {
+    with_server(async |s| {
+        for (admin, rows) in [(false, &PUBLIC_ROWS[..]), (true, &ADMIN_ROWS[..])] {
+            for (path, get, post, repeated) in rows {
+                let answer = call(s, admin, "GET", path).send().await;
+                assert_eq!(answer.status, *get, "GET {path}");
+                let answer = call(s, admin, "POST", path).form(&[]).send().await;
+                assert_eq!(answer.status, *post, "POST {path}");
+                let answer =
+                    call(s, admin, "POST", path).raw_form("client_id=app&client_id=app").send().await;
+                assert_eq!(answer.status, *repeated, "POST {path}, repeated");
+                assert!(answer.header("x-request-id").is_some_and(|id| id.len() >= 16), "{path}");
+                assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+                assert!(answer.all("set-cookie").next().is_none(), "{path}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_head_is_a_get_without_a_body() {
+    with_server(async |s| {
+        for (row, admin) in rows().filter(|(row, _)| row.takes("HEAD")) {
+            let head = call(s, admin, "HEAD", row.path).send().await;
+            assert_eq!((head.status, head.body.len()), (200, 0), "{}", row.path);
+        }
+    });
+}
+
+#[test]
+fn the_operators_routes_are_on_their_own_listener() {
+    with_server(async |s| {
+        for row in ADMIN {
+            assert_eq!(s.get(row.path).send().await.status, 404, "{}", row.path);
+        }
+        for row in PUBLIC.iter().filter(|row| row.path != "/") {
+            assert_eq!(s.admin_get(row.path).send().await.status, 404, "{}", row.path);
+        }
+    });
+}
+
+#[test]
+fn every_route_is_listed() {
+    let known: Vec<_> = PUBLIC_ROWS.iter().chain(&ADMIN_ROWS).map(|row| row.0).collect();
+    let routes: Vec<_> = rows().map(|(row, _)| row.path).collect();
+    assert_eq!(known, routes);
+}
