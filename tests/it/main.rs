@@ -44,8 +44,8 @@ macro_rules! specs {
         mod login;
         mod logout;
         mod oidc_core;
-        mod races;
         mod outage;
+        mod races;
         mod rfc6749;
         mod rfc6749_clients;
         mod rfc6750;
@@ -59,6 +59,7 @@ macro_rules! specs {
         mod rotation;
         mod rotation_property;
         mod sessions;
+        mod storage;
     };
 }
 
