@@ -20,6 +20,8 @@ pub const QUERY_LIMIT: usize = 16 * 1024;
 pub enum BodyError {
     /// It is larger than the endpoint takes: 413.
     TooLarge,
+    /// The query string is longer than the server takes: 414.
+    QueryTooLong,
     /// It did not arrive in time: 408.
     TooSlow,
     /// The connection or the transfer coding broke: 400.
@@ -76,7 +78,7 @@ pub async fn form(
 pub fn query(request: &HttpRequest) -> Result<Params, BodyError> {
     let query = request.query_string();
     if query.len() > QUERY_LIMIT {
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::QueryTooLong);
     }
     Params::parse(query.as_bytes()).map_err(|error| BodyError::Malformed(error.description()))
 }

@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use super::app::App;
 use super::cors::{self, Sharing};
 use super::error::{self, Challenge};
+use super::host;
 use super::request::identify;
 use super::routes::Row;
 use crate::clock::monotonic_now;
@@ -24,6 +25,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Mounts one row of the route table behind the edge.
 pub fn mount(config: &mut web::ServiceConfig, row: &'static Row) {
     let middleware = move |request: ServiceRequest, next: Next<BoxBody>| pass(row, request, next);
+    config.service(web::resource(row.path).wrap(from_fn(middleware)).route((row.handler)()));
+}
+
+/// Mounts one row for operators: a loopback listener answers under loopback names only.
+pub fn mount_for_operators(config: &mut web::ServiceConfig, row: &'static Row) {
+    let middleware = move |request: ServiceRequest, next: Next<BoxBody>| async move {
+        let app = request.app_data::<web::Data<App>>().cloned();
+        let issuer = app.as_ref().map_or("", |app| app.provider.policy.issuer.origin());
+        if host::is_ours(request.request(), issuer) {
+            return pass(row, request, next).await;
+        }
+        Ok(request.into_response(HttpResponse::Forbidden().body("This address answers to localhost only.")))
+    };
     config.service(web::resource(row.path).wrap(from_fn(middleware)).route((row.handler)()));
 }
 

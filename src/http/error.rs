@@ -55,8 +55,7 @@ pub fn body(request: &HttpRequest, error: BodyError) -> HttpResponse {
     let (status, description) = describe(error);
     let mut response = HttpResponse::build(status);
     no_store(&mut response);
-    if matches!(error, BodyError::TooLarge | BodyError::TooSlow | BodyError::Broken) {
-        // What remains of the body is not read: the connection cannot be used again.
+    if leaves_a_rest(error) {
         response.force_close();
     }
     response.json(json!({
@@ -66,11 +65,19 @@ pub fn body(request: &HttpRequest, error: BodyError) -> HttpResponse {
     }))
 }
 
+/// Whether part of the body was not read: the connection cannot be used again then.
+pub const fn leaves_a_rest(error: BodyError) -> bool {
+    matches!(error, BodyError::TooLarge | BodyError::TooSlow | BodyError::Broken)
+}
+
 /// Status and sentence of a body that could not be read.
 pub const fn describe(error: BodyError) -> (StatusCode, &'static str) {
     match error {
         BodyError::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large for this endpoint. Send less.")
+        }
+        BodyError::QueryTooLong => {
+            (StatusCode::URI_TOO_LONG, "The query string is too long. Send the parameters in a POST body.")
         }
         BodyError::TooSlow => {
             (StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time. Send it again.")

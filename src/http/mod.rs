@@ -17,6 +17,7 @@ pub mod edge;
 pub mod error;
 pub mod headers;
 pub mod health;
+pub mod host;
 pub mod introspect;
 pub mod login;
 pub mod logout;

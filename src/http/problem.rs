@@ -58,7 +58,11 @@ pub fn unreadable(request: &HttpRequest, app: &App, broken: BodyError) -> HttpRe
         trace_id: trace_id(request),
         ..ErrorPage::default()
     });
-    page(app, status, html, &PageSources::default(), &[])
+    let mut response = page(app, status, html, &PageSources::default(), &[]);
+    if error::leaves_a_rest(broken) {
+        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    response
 }
 
 /// A page that says one thing, with its status.

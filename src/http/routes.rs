@@ -93,6 +93,6 @@ pub fn public(config: &mut web::ServiceConfig, development: bool) {
 /// Mounts the admin listener.
 pub fn admin(config: &mut web::ServiceConfig) {
     for row in ADMIN {
-        edge::mount(config, row);
+        edge::mount_for_operators(config, row);
     }
 }

@@ -101,6 +101,11 @@ impl Params {
         self.0.is_empty()
     }
 
+    /// The parameters as `application/x-www-form-urlencoded`, for passing a request on.
+    pub fn encoded(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+    }
+
     /// The names, in the order received.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())

@@ -169,7 +169,7 @@ mod an_operator {
     use super::*;
 
     #[test]
-    fn ends_one_session() {
+    fn ends_one_session_with_its_offline_tokens() {
         with_server(async |s| {
             let (mut one, mut two) = (Browser::new(s), Browser::new(s));
             let ended = s.tokens_of(&mut one, "app", "openid").await;
@@ -178,7 +178,7 @@ mod an_operator {
             let sid = claims(&ended.access)["sid"].as_str().unwrap().to_owned();
             assert_eq!(s.end_session(&sid).await.ended.sessions, 1);
             all_refused(s, &one, "app", &ended).await;
-            s.refresh("app", offline.refresh()).await.ok();
+            all_refused(s, &one, "app", &offline).await;
             all_works(s, &two, "app", &other).await;
             assert!(s.events(ALICE.0).await.contains(&"session.ended"));
         });

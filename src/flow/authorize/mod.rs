@@ -148,11 +148,27 @@ pub async fn resume(
         .as_ref()
         .map(|session| Signed { session, fresh: interaction.stored.session == Some(session.id) });
     let need = need(op, &interaction.client, &interaction.request, signed.as_ref(), now).await?;
+    if signed.is_some_and(|user| user.fresh && interaction.request.is_about_another(user.session.user)) {
+        return Err(wrong_user(op, &interaction, now).await);
+    }
     match (need, session) {
         (Need::Nothing, Some(session)) => finish(op, &interaction, &session, now).await.map(Step::Return),
         (Need::Consent, Some(_)) => Ok(Step::Consent(interaction.handle)),
         _ => Ok(Step::Login(interaction.handle)),
     }
+}
+
+/// Signed in, and still not the user that `id_token_hint` names: asking again would come to the same (OpenID Connect
+/// Core §3.1.2.1).
+async fn wrong_user(op: &Provider, interaction: &OpenInteraction, now: Timestamp) -> Refusal {
+    if let Err(error) = op.store.consume_interaction(&interaction.hash(), now).await {
+        return Refusal::from(error);
+    }
+    let rejection = Rejection::new(
+        ErrorCode::LoginRequired,
+        "The user who signed in is not the one that id_token_hint names.",
+    );
+    Refusal::redirect(op, &interaction.request.return_path(), rejection)
 }
 
 /// Whether an interaction is ready for the user's consent.
@@ -256,8 +272,7 @@ fn sign_in_needed(
 ) -> bool {
     let again = request.prompts(Prompt::Login) || request.prompts(Prompt::SelectAccount);
     let stale = request.is_too_old(session.auth_time, now);
-    let other_user = request.hinted_user.is_some_and(|user| user != session.user);
-    (!fresh && (again || stale)) || other_user
+    (!fresh && (again || stale)) || request.is_about_another(session.user)
 }
 
 async fn need(

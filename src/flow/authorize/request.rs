@@ -10,6 +10,8 @@ use super::problem::{PageProblem, Refusal};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
+use crate::jose::claims::Expect;
+use crate::jose::verify::Rejected;
 use crate::model::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::grant_type::GrantType;
@@ -92,6 +94,11 @@ impl AuthorizationRequest {
     /// Whether `prompt` contains this value.
     pub fn prompts(&self, prompt: Prompt) -> bool {
         Prompts::parse(&self.prompt).is_ok_and(|prompts| prompts.contains(prompt))
+    }
+
+    /// Whether `id_token_hint` names another user than this one.
+    pub fn is_about_another(&self, user: UserId) -> bool {
+        self.hinted_user.is_some_and(|hinted| hinted != user)
     }
 
     /// Whether a sign-in at `auth_time` is too old for `max_age`.
@@ -195,7 +202,7 @@ fn asked(
             .get("login_hint")
             .filter(|hint| hint.chars().count() <= LONGEST_LOGIN_HINT)
             .map(ToOwned::to_owned),
-        hinted_user: hinted_user(op, params, now)?,
+        hinted_user: hinted_user(op, client, params, now)?,
     })
 }
 
@@ -281,15 +288,28 @@ fn max_age(client: &Client, params: &Params) -> Result<Option<u64>, Rejection> {
     parsed.map(Some).ok_or(Rejection::invalid_request("The max_age is not a number of seconds, 0 or more."))
 }
 
-/// `id_token_hint`: an ID token of ours, expired or not (OpenID Connect Core §3.1.2.1).
-fn hinted_user(op: &Provider, params: &Params, now: Timestamp) -> Result<Option<UserId>, Rejection> {
+/// `id_token_hint`: an ID token of ours for this client, expired or not (OpenID Connect Core §3.1.2.1). One whose key
+/// has been removed says nothing any more, and is treated as if it had not been sent.
+fn hinted_user(
+    op: &Provider,
+    client: &Client,
+    params: &Params,
+    now: Timestamp,
+) -> Result<Option<UserId>, Rejection> {
     let Some(hint) = params.get("id_token_hint") else { return Ok(None) };
-    let typ = [crate::flow::issue::ID_TOKEN_TYPE];
-    let mut expect = crate::jose::claims::Expect::new(&typ, op.policy.issuer.as_str(), now);
+    let (typ, audience) = ([crate::flow::issue::ID_TOKEN_TYPE], [client.id.as_str()]);
+    let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now).audience(&audience);
     expect.allow_expired = true;
-    let user = op.keys.current().verify(hint, &expect).ok();
-    let user = user.and_then(|claims| claims.str("sub").and_then(|sub| sub.parse().ok()));
-    user.map(Some).ok_or(Rejection::invalid_request("The id_token_hint is not an ID token of this server."))
+    let claims = match op.keys.current().verify(hint, &expect) {
+        Ok(claims) => claims,
+        Err(Rejected::KidUnknown | Rejected::KeyRemoved) => return Ok(None),
+        Err(_) => {
+            return Err(Rejection::invalid_request(
+                "The id_token_hint is not an ID token of this server for this client.",
+            ));
+        }
+    };
+    Ok(claims.str("sub").and_then(|sub| sub.parse().ok()))
 }
 
 fn bounded(value: Option<&str>, longest: usize, refusal: &'static str) -> Result<Option<String>, Rejection> {

@@ -78,10 +78,6 @@ impl Database {
             run(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         }
     }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::from(self.url.trim_start_matches("sqlite://"))
-    }
 }
 
 async fn sqlite() -> Database {
