@@ -192,7 +192,7 @@ async fn advance_all(
             let ids = serde_json::Value::from_iter(advanced.iter().map(|(id,)| hex(id)));
             conn.fetch_all(&READ, args![ids.to_string()]).await?
         }
-        Held::Postgres(_) | Held::SqliteReader(_) => {
+        Held::Postgres(..) | Held::SqliteReader(_) => {
             let mut args = args![now];
             args.extend(array_args(items));
             conn.fetch_all(&ADVANCE, args).await?

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
@@ -11,6 +11,7 @@ use sqlx::{FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Transactio
 use uuid::Uuid;
 
 use super::error::Error;
+use super::patience::{Pg, in_time, settle};
 
 /// A statement in both dialects. `$1 … $n` bind on both.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +132,7 @@ pub struct Options {
 /// The open database.
 #[derive(Clone, Debug)]
 pub(super) enum Db {
-    Postgres(PgPool),
+    Postgres(Pg),
     Sqlite { read: SqlitePool, write: SqlitePool },
 }
 
@@ -174,7 +175,11 @@ impl Db {
     /// Runs one reading statement outside a transaction.
     pub(super) async fn fetch_all<T: Row>(&self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
-            Self::Postgres(pool) => fetch(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
+            Self::Postgres(pg) => {
+                let mut conn = acquire(&pg.pool).await?;
+                let outcome = in_time(pg.patience, fetch(Conn::Postgres(&mut conn), sql, args)).await;
+                settle(conn, outcome)
+            }
             Self::Sqlite { read, .. } => fetch(Conn::Sqlite(&mut *acquire(read).await?), sql, args).await,
         }
     }
@@ -187,7 +192,11 @@ impl Db {
     /// Runs one writing statement as its own transaction; returns the rows it yields.
     pub(super) async fn write_returning<T: Row>(&self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
-            Self::Postgres(pool) => fetch(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
+            Self::Postgres(pg) => {
+                let mut conn = acquire(&pg.pool).await?;
+                let outcome = in_time(pg.patience, fetch(Conn::Postgres(&mut conn), sql, args)).await;
+                settle(conn, outcome)
+            }
             Self::Sqlite { write, .. } => fetch(Conn::Sqlite(&mut *acquire(write).await?), sql, args).await,
         }
     }
@@ -195,7 +204,11 @@ impl Db {
     /// Runs one writing statement as its own transaction; returns the number of rows changed.
     pub(super) async fn write(&self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {
         match self {
-            Self::Postgres(pool) => execute(Conn::Postgres(&mut *acquire(pool).await?), sql, args).await,
+            Self::Postgres(pg) => {
+                let mut conn = acquire(&pg.pool).await?;
+                let outcome = in_time(pg.patience, execute(Conn::Postgres(&mut conn), sql, args)).await;
+                settle(conn, outcome)
+            }
             Self::Sqlite { write, .. } => execute(Conn::Sqlite(&mut *acquire(write).await?), sql, args).await,
         }
     }
@@ -204,7 +217,7 @@ impl Db {
     /// because a deferred one that reads before it writes fails under a concurrent writer.
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pg) => Tx::Postgres(in_time(pg.patience, pg.pool.begin()).await?, pg.patience),
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -214,7 +227,7 @@ impl Db {
     pub(super) async fn hold(&self) -> Result<Held, Error> {
         Ok(match self {
             // Detached: a pool waits for its connections when it closes, and this one would never come back.
-            Self::Postgres(pool) => Held::Postgres(Box::new(acquire(pool).await?.detach())),
+            Self::Postgres(pg) => Held::Postgres(Box::new(acquire(&pg.pool).await?.detach()), pg.patience),
             Self::Sqlite { write, .. } => Held::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -222,7 +235,7 @@ impl Db {
     /// The same for a task that only reads; on SQLite it keeps one of the readers.
     pub(super) async fn hold_for_reading(&self) -> Result<Held, Error> {
         Ok(match self {
-            Self::Postgres(pool) => Held::Postgres(Box::new(acquire(pool).await?.detach())),
+            Self::Postgres(pg) => Held::Postgres(Box::new(acquire(&pg.pool).await?.detach()), pg.patience),
             Self::Sqlite { read, .. } => Held::SqliteReader(Box::new(acquire(read).await?.detach())),
         })
     }
@@ -246,7 +259,7 @@ async fn acquire<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> Result<PoolConnecti
 /// A held connection: on PostgreSQL, and for SQLite's readers, each statement is its own transaction; SQLite's one
 /// writer must not be kept from others, so there it is one transaction and ends with [`Held::finish`].
 pub(super) enum Held {
-    Postgres(Box<PgConnection>),
+    Postgres(Box<PgConnection>, Duration),
     Sqlite(Transaction<'static, Sqlite>),
     SqliteReader(Box<SqliteConnection>),
 }
@@ -254,7 +267,9 @@ pub(super) enum Held {
 impl Held {
     pub(super) async fn fetch_all<T: Row>(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
-            Self::Postgres(conn) => fetch(Conn::Postgres(conn), sql, args).await,
+            Self::Postgres(conn, patience) => {
+                in_time(*patience, fetch(Conn::Postgres(conn), sql, args)).await
+            }
             Self::Sqlite(tx) => fetch(Conn::Sqlite(tx), sql, args).await,
             Self::SqliteReader(conn) => fetch(Conn::Sqlite(conn), sql, args).await,
         }
@@ -263,7 +278,7 @@ impl Held {
     /// Commits on SQLite; gives the connection back for more where it may be kept.
     pub(super) async fn finish(self) -> Result<Option<Self>, Error> {
         match self {
-            kept @ (Self::Postgres(_) | Self::SqliteReader(_)) => Ok(Some(kept)),
+            kept @ (Self::Postgres(..) | Self::SqliteReader(_)) => Ok(Some(kept)),
             Self::Sqlite(tx) => {
                 tx.commit().await?;
                 Ok(None)
@@ -290,14 +305,22 @@ where
 
 /// A transaction; dropped without [`Tx::commit`] it rolls back. It does not leave `storage`.
 pub(super) enum Tx {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Duration),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
 impl Tx {
+    /// SQLite is in this process: it keeps its own limits.
+    const fn patience(&self) -> Duration {
+        match self {
+            Self::Postgres(_, patience) => *patience,
+            Self::Sqlite(_) => Duration::MAX,
+        }
+    }
+
     fn conn(&mut self) -> Conn<'_> {
         match self {
-            Self::Postgres(tx) => Conn::Postgres(&mut *tx),
+            Self::Postgres(tx, _) => Conn::Postgres(&mut *tx),
             Self::Sqlite(tx) => Conn::Sqlite(&mut *tx),
         }
     }
@@ -307,16 +330,17 @@ impl Tx {
         sql: &Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>, Error> {
-        Ok(fetch(self.conn(), sql, args).await?.into_iter().next())
+        let rows = in_time(self.patience(), fetch(self.conn(), sql, args)).await?;
+        Ok(rows.into_iter().next())
     }
 
     pub(super) async fn execute(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {
-        execute(self.conn(), sql, args).await
+        in_time(self.patience(), execute(self.conn(), sql, args)).await
     }
 
     pub(super) async fn commit(self) -> Result<(), Error> {
         match self {
-            Self::Postgres(tx) => tx.commit().await?,
+            Self::Postgres(tx, patience) => in_time(patience, tx.commit()).await?,
             Self::Sqlite(tx) => tx.commit().await?,
         }
         Ok(())
@@ -416,7 +440,7 @@ fn open_postgres(options: &Options) -> Result<Db, Error> {
         // would double the round trips of every request.
         .test_before_acquire(false)
         .connect_lazy_with(connect);
-    Ok(Db::Postgres(pool))
+    Ok(Db::Postgres(Pg { pool, patience: options.statement_timeout }))
 }
 
 async fn open_sqlite(options: &Options) -> Result<Db, Error> {

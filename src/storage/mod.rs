@@ -19,6 +19,7 @@ mod installation;
 mod interactions;
 mod keys;
 mod migrate;
+mod patience;
 mod row;
 mod sessions;
 mod standing;
