@@ -42,6 +42,7 @@ macro_rules! specs {
         mod bad_input;
         mod cors;
         mod coverage;
+        mod crash;
         mod login;
         mod logout;
         mod oidc_core;

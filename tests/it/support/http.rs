@@ -77,6 +77,19 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Sends it to a server that may be gone or going: `None` unless a whole answer came back.
+    pub(crate) async fn try_send(&self) -> Option<Response> {
+        let mut stream = TcpStream::connect(self.to).await.ok()?;
+        stream.write_all(&self.to_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        let response = Response::parse(&answer)?;
+        let length = response.header("content-length").and_then(|length| length.parse().ok());
+        (length.unwrap_or(0) == response.body.len()).then_some(response)
+    }
+}
+
 /// Sends raw bytes and reads until the server closes; `None` where it closes without a word.
 pub(crate) async fn exchange(to: SocketAddr, request: &[u8]) -> Option<Response> {
     let mut stream = TcpStream::connect(to).await.unwrap();
@@ -102,7 +115,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
         let mut lines = head.split("\r\n");

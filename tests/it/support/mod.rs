@@ -7,6 +7,7 @@ pub(crate) mod effort;
 pub(crate) mod http;
 pub(crate) mod operator;
 pub(crate) mod people;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
 
