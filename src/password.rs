@@ -180,11 +180,11 @@ impl Passwords {
 }
 
 /// Lets the threads that answer everything else go first: a hash takes milliseconds of a core whichever way, and
-/// they need microseconds now and then. On Linux the nice value is a thread's own, and 0 means the calling thread;
+/// they need microseconds now and then. On Linux the nice value is the calling thread's own;
 /// elsewhere it is the process's, so there nothing is done. Without the right to, hashing goes on as it was.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 10);
+    let _ = rustix::process::nice(10);
 }
 
 #[cfg(test)]
