@@ -8,6 +8,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::error::Error;
@@ -176,7 +177,7 @@ impl Db {
     pub(super) async fn fetch_all<T: Row>(&self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
             Self::Postgres(pg) => {
-                let mut conn = acquire(&pg.pool).await?;
+                let mut conn = pg.connection().await?;
                 let outcome = in_time(pg.patience, fetch(Conn::Postgres(&mut conn), sql, args)).await;
                 settle(conn, outcome)
             }
@@ -193,7 +194,7 @@ impl Db {
     pub(super) async fn write_returning<T: Row>(&self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
         match self {
             Self::Postgres(pg) => {
-                let mut conn = acquire(&pg.pool).await?;
+                let mut conn = pg.connection().await?;
                 let outcome = in_time(pg.patience, fetch(Conn::Postgres(&mut conn), sql, args)).await;
                 settle(conn, outcome)
             }
@@ -205,7 +206,7 @@ impl Db {
     pub(super) async fn write(&self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {
         match self {
             Self::Postgres(pg) => {
-                let mut conn = acquire(&pg.pool).await?;
+                let mut conn = pg.connection().await?;
                 let outcome = in_time(pg.patience, execute(Conn::Postgres(&mut conn), sql, args)).await;
                 settle(conn, outcome)
             }
@@ -217,7 +218,7 @@ impl Db {
     /// because a deferred one that reads before it writes fails under a concurrent writer.
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
         Ok(match self {
-            Self::Postgres(pg) => Tx::Postgres(in_time(pg.patience, pg.pool.begin()).await?, pg.patience),
+            Self::Postgres(pg) => Tx::Postgres(in_time(pg.patience, pg.begin()).await?, pg.patience),
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -227,7 +228,7 @@ impl Db {
     pub(super) async fn hold(&self) -> Result<Held, Error> {
         Ok(match self {
             // Detached: a pool waits for its connections when it closes, and this one would never come back.
-            Self::Postgres(pg) => Held::Postgres(Box::new(acquire(&pg.pool).await?.detach()), pg.patience),
+            Self::Postgres(pg) => Held::Postgres(Box::new(pg.connection().await?.detach()), pg.patience),
             Self::Sqlite { write, .. } => Held::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -235,7 +236,7 @@ impl Db {
     /// The same for a task that only reads; on SQLite it keeps one of the readers.
     pub(super) async fn hold_for_reading(&self) -> Result<Held, Error> {
         Ok(match self {
-            Self::Postgres(pg) => Held::Postgres(Box::new(acquire(&pg.pool).await?.detach()), pg.patience),
+            Self::Postgres(pg) => Held::Postgres(Box::new(pg.connection().await?.detach()), pg.patience),
             Self::Sqlite { read, .. } => Held::SqliteReader(Box::new(acquire(read).await?.detach())),
         })
     }
@@ -440,7 +441,7 @@ fn open_postgres(options: &Options) -> Result<Db, Error> {
         // would double the round trips of every request.
         .test_before_acquire(false)
         .connect_lazy_with(connect);
-    Ok(Db::Postgres(Pg { pool, patience: options.statement_timeout }))
+    Ok(Db::Postgres(Pg { pool, patience: options.statement_timeout, home: Handle::current() }))
 }
 
 async fn open_sqlite(options: &Options) -> Result<Db, Error> {

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
+use sqlx::{Postgres, Transaction};
+use tokio::runtime::Handle;
 
 use super::error::Error;
 
@@ -16,6 +17,29 @@ pub(super) struct Pg {
     pub(super) pool: PgPool,
     /// The server's own limit for a statement: whoever has not answered by then will not.
     pub(super) patience: Duration,
+    /// The runtime that every connection is opened on: a connection lives no longer than that, and the runtimes of
+    /// the HTTP workers end one after another while others still answer.
+    pub(super) home: Handle,
+}
+
+impl Pg {
+    /// An idle connection, or one that the home runtime opens or waits for.
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        if let Some(idle) = self.pool.try_acquire() {
+            return Ok(idle);
+        }
+        let pool = self.pool.clone();
+        self.home.spawn(async move { pool.acquire().await }).await.unwrap_or(Err(sqlx::Error::PoolClosed))
+    }
+
+    /// As [`Self::connection`], with a transaction begun on it.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        if let Some(begun) = self.pool.try_begin().await? {
+            return Ok(begun);
+        }
+        let pool = self.pool.clone();
+        self.home.spawn(async move { pool.begin().await }).await.unwrap_or(Err(sqlx::Error::PoolClosed))
+    }
 }
 
 impl std::ops::Deref for Pg {
