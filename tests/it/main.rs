@@ -43,6 +43,7 @@ macro_rules! specs {
         mod cors;
         mod coverage;
         mod crash;
+        mod leaks;
         mod login;
         mod logout;
         mod oidc_core;

@@ -112,6 +112,15 @@ impl Process {
         process
     }
 
+    /// Runs a command of the program on the same store; what it prints.
+    pub(crate) fn command(folder: &Path, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
+        command.args(arguments).arg("--dir").arg(folder.join("store"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
