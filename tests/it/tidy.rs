@@ -1,4 +1,4 @@
-//! What review forgets: layers, file size, module docs, migration twins, citations.
+//! What review forgets: layers, file size, module docs, migration twins, citations, names in documents.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -234,4 +234,45 @@ fn every_document_that_is_linked_exists() {
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let mut wrong = Vec::new();
+    for document in ["docs/threats.md", "docs/conformance.md"] {
+        let text = fs::read_to_string(root().join(document)).expect("a document");
+        let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(|code| is_path(code)).collect();
+        assert!(!named.is_empty(), "{document} names no test");
+        wrong.extend(
+            named.into_iter().filter(|path| !exists(path)).map(|path| format!("{document} names {path}")),
+        );
+        let files = text.split('`').skip(1).step_by(2).filter(|code| is_file(code));
+        wrong.extend(
+            files.filter(|path| !root().join(path).exists()).map(|path| format!("{document} names {path}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether code in a document is a path of Rust, `module::module`.
+fn is_path(code: &str) -> bool {
+    code.contains("::") && code.split("::").all(|part| !part.is_empty() && first_word(part) == part)
+}
+
+/// Whether code in a document is a file of this project.
+fn is_file(code: &str) -> bool {
+    ["src/", "tests/"].iter().any(|folder| code.starts_with(folder)) && !code.contains(char::is_whitespace)
+}
+
+/// Whether a path leads to a module or a function: of a file in `tests/it`, or of the crate.
+fn exists(path: &str) -> bool {
+    let mut parts = path.split("::");
+    let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return false };
+    let Ok(text) = fs::read_to_string(root().join(format!("tests/it/{first}.rs"))) else {
+        return ["", ".rs"].iter().any(|end| root().join(format!("src/{first}{end}")).exists());
+    };
+    text.lines().map(str::trim_start).any(|line| {
+        let name = line.strip_prefix("mod ").or_else(|| line.strip_prefix("fn "));
+        name.is_some_and(|name| first_word(name) == second)
+    })
 }
