@@ -297,7 +297,7 @@ where
 {
     for _ in 0..2 {
         match transaction().await {
-            Err(error) if error.is_row_conflict() => {}
+            Err(error) if error.is_broken_off() => {}
             outcome => return outcome,
         }
     }

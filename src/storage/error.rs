@@ -38,6 +38,13 @@ impl Error {
         matches!(code.as_deref(), Some("40001" | "40P01" | "55P03"))
     }
 
+    /// Whether the database broke a transaction off for another's sake, so that it may be run again at once.
+    pub(super) fn is_broken_off(&self) -> bool {
+        let Self::Busy(error) = self else { return false };
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40001" | "40P01"))
+    }
+
     /// Whether the same call may succeed if repeated.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Overloaded)

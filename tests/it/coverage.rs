@@ -97,6 +97,17 @@ fn the_operators_routes_are_on_their_own_listener() {
 }
 
 #[test]
+fn the_operators_routes_answer_under_loopback_names_only() {
+    with_server(async |s| {
+        for row in ADMIN {
+            let raw = format!("GET {} HTTP/1.1\r\nHost: attacker.example.com\r\nConnection: close\r\n\r\n", row.path);
+            assert_eq!(exchange(s.admin, raw.as_bytes()).await.unwrap().status, 403, "{}", row.path);
+            assert_eq!(s.admin_get(row.path).send().await.status, 200, "{}", row.path);
+        }
+    });
+}
+
+#[test]
 fn every_route_is_listed() {
     let known: Vec<_> = PUBLIC_ROWS.iter().chain(&ADMIN_ROWS).map(|row| row.0).collect();
     let routes: Vec<_> = rows().map(|(row, _)| row.path).collect();

@@ -219,6 +219,34 @@ mod s3_1_2_1_authentication_request {
     }
 }
 
+mod s3_1_2_1_hints {
+    use super::*;
+
+    #[test]
+    fn an_id_token_of_another_client_is_no_hint() {
+        with_server(async |s| {
+            let mut browser = Browser::new(s);
+            let other = s.tokens_of(&mut browser, "other", "openid").await.id.unwrap();
+            let asked = request("app").with("prompt", "none").with("id_token_hint", &other);
+            assert_eq!(browser.silently(&asked).await.get("error"), Some("invalid_request"));
+        });
+    }
+
+    #[test]
+    fn another_user_than_the_hinted_one_is_asked_once_and_then_sent_back() {
+        with_server(async |s| {
+            let alice = s.tokens("app").await.id.unwrap();
+            let mut browser = Browser::new(s);
+            let page = browser.open(&request("app").with("id_token_hint", &alice)).await;
+            let answer = Redirect::parse(browser.login(&page, BOB).await.location());
+            assert_eq!((answer.get("error"), answer.get("code")), (Some("login_required"), None));
+            // The right one gets through.
+            let page = browser.open(&request("app").with("id_token_hint", &alice)).await;
+            Redirect::parse(browser.login(&page, ALICE).await.location()).code();
+        });
+    }
+}
+
 mod s3_1_3_6_at_hash {
     use super::*;
 

@@ -288,6 +288,32 @@ mod csrf {
     }
 
     #[test]
+    fn a_consent_counts_only_for_the_user_it_was_shown_to() {
+        with_server(async |s| {
+            let mut browser = Browser::new(s);
+            browser.sign_in(&request("app"), ALICE).await.code();
+            let shown_to_alice = browser.open(&request("spa")).await;
+            let login = browser.open(&request("app").with("prompt", "login")).await;
+            Redirect::parse(browser.login(&login, BOB).await.location()).code();
+            let answer = browser.submit(&shown_to_alice, &[("action", "approve")]).await;
+            assert_eq!((answer.status, answer.header("location")), (403, None));
+        });
+    }
+
+    #[test]
+    fn a_request_that_another_site_posts_without_cookies_goes_on_as_a_get_with_them() {
+        with_server(async |s| {
+            let mut browser = Browser::new(s);
+            browser.sign_in(&request("app"), ALICE).await.code();
+            let body = request("app").encoded();
+            // A browser keeps SameSite=Lax cookies from this POST.
+            let post = s.post("/authorize").header("Sec-Fetch-Site", "cross-site").raw_form(&body).send().await;
+            assert_eq!((post.status, post.header("set-cookie")), (303, None));
+            Redirect::parse(browser.get(post.location()).await.location()).code();
+        });
+    }
+
+    #[test]
     fn a_get_changes_nothing() {
         with_server(async |s| {
             let mut browser = Browser::new(s);
