@@ -49,7 +49,10 @@ mod the_database_and_the_model {
         Present(Vec<Which>),
         /// The current token from a client that it was not issued to.
         Stranger,
+        /// Milliseconds.
         Wait(u64),
+        /// Until the last rotation is so many milliseconds old.
+        UntilAge(u64),
         EndSession,
         LogOutAll,
     }
@@ -63,18 +66,19 @@ mod the_database_and_the_model {
         ]
     }
 
-    /// Pauses at, just before and just after every bound there is.
-    fn wait() -> impl Strategy<Value = u64> {
+    /// Every bound there is, and a moment on either side of it.
+    fn bound() -> impl Strategy<Value = u64> {
         let bounds: [u64; 5] = [1_000, 30_000, 60_000, 15 * 60_000, 24 * 3_600_000];
-        let near = prop::sample::select(bounds.to_vec()).prop_flat_map(|bound| bound - 1..=bound + 1);
-        prop_oneof![3 => 0..2_000u64, 5 => near, 1 => Just(8 * 24 * 3_600_000)]
+        prop::sample::select(bounds.to_vec()).prop_flat_map(|bound| bound - 1..=bound + 1)
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             8 => which().prop_map(|one| Step::Present(vec![one])),
             4 => prop::collection::vec(which(), 2..=3).prop_map(Step::Present),
-            8 => wait().prop_map(Step::Wait),
+            2 => (0..2_000u64).prop_map(Step::Wait),
+            1 => Just(Step::Wait(8 * 24 * 3_600_000)),
+            8 => bound().prop_map(Step::UntilAge),
             1 => Just(Step::Stranger),
             1 => Just(Step::EndSession),
             1 => Just(Step::LogOutAll),
@@ -204,6 +208,10 @@ mod the_database_and_the_model {
                     prop_assert_eq!((answer.verdict, answer.family.counters), (expected, counters));
                 }
                 Step::Wait(millis) => s.advance(Duration::from_millis(*millis)),
+                Step::UntilAge(millis) => {
+                    let then = self.family.counters.rotated_at.plus(Duration::from_millis(*millis));
+                    s.advance(then.since(now));
+                }
                 Step::EndSession => {
                     let entry = self.op.audit(Event::SessionEnded, "cli", now).unwrap();
                     let session = self.family.session.unwrap();
