@@ -1,0 +1,3 @@
+//! Answers nginx `auth_request` and Envoy `ext_authz`.
+
+fn main() {}
