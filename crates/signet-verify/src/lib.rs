@@ -1,5 +1,4 @@
 //! Verifies OAuth 2 access tokens in a resource server: strictly, without a call per request, and dead within a
 //! second of their revocation.
 
-pub mod clock;
-pub mod jose;
+pub mod feed;
