@@ -2,3 +2,30 @@
 //! second of their revocation.
 
 pub mod feed;
+pub mod jose;
+
+#[cfg(feature = "http")]
+pub mod challenge;
+#[cfg(feature = "http")]
+mod config;
+#[cfg(feature = "http")]
+pub mod metadata;
+#[cfg(feature = "http")]
+mod need;
+#[cfg(feature = "http")]
+mod rejection;
+#[cfg(feature = "http")]
+mod stats;
+#[cfg(feature = "http")]
+pub mod token;
+#[cfg(feature = "http")]
+pub mod verifier;
+
+#[cfg(feature = "actix")]
+pub mod actix;
+#[cfg(any(feature = "actix", feature = "tower"))]
+mod protect;
+#[cfg(feature = "sidecar")]
+pub mod sidecar;
+#[cfg(feature = "tower")]
+pub mod tower;

@@ -1,3 +1,10 @@
-//! Answers nginx `auth_request` and Envoy `ext_authz`.
+//! The `signet-verify` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use signet_verify::sidecar::{self, Args};
+
+fn main() -> ExitCode {
+    sidecar::run(&Args::parse())
+}

@@ -1,0 +1,63 @@
+//! What a location asks of a token, as its proxy's configuration writes it: `scope=read&max_age=300`.
+
+use std::time::Duration;
+
+use actix_web::web::Query;
+
+use super::args::stale_policy;
+use crate::need::Need;
+
+/// Longer is no configuration.
+const LONGEST: usize = 1024;
+
+/// Reads a need. What is not understood is refused as a whole: a misspelt `scop=admin` must not let everybody in.
+///
+/// | name | value |
+/// |---|---|
+/// | `scope` | scopes, separated by spaces; all are asked for |
+/// | `max_age` | seconds since the user signed in, at most (RFC 9470 §4) |
+/// | `acr` | authentication contexts, separated by spaces; one of them is asked for |
+/// | `on_stale` | `introspect`, `open` or `closed` |
+pub(super) fn parse(text: &str) -> Result<Need, String> {
+    if text.len() > LONGEST {
+        return Err("the need is too long".into());
+    }
+    let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::from_query(text) else {
+        return Err("the need is no query string".into());
+    };
+    let mut need = Need::default();
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        if pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
+            return Err(format!("`{name}` is there twice"));
+        }
+        need = add(need, name, value)?;
+    }
+    Ok(need)
+}
+
+fn add(mut need: Need, name: &str, value: &str) -> Result<Need, String> {
+    let words = || value.split_ascii_whitespace();
+    if words().next().is_none() {
+        return Err(format!("`{name}` is empty"));
+    }
+    match name {
+        "scope" => {
+            for scope in words() {
+                need = need.scope(scope);
+            }
+            Ok(need)
+        }
+        "acr" => {
+            for acr in words() {
+                need = need.acr(acr);
+            }
+            Ok(need)
+        }
+        "max_age" => match value.parse::<u32>() {
+            Ok(seconds) => Ok(need.max_age(Duration::from_secs(seconds.into()))),
+            Err(_) => Err("`max_age` is no number of seconds".into()),
+        },
+        "on_stale" => Ok(need.on_stale(stale_policy(value)?)),
+        other => Err(format!("`{other}` is not known; known are scope, max_age, acr, on_stale")),
+    }
+}

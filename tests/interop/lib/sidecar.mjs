@@ -1,0 +1,126 @@
+// The sidecar, Debian's nginx in front of an API, and the API: programs of their own on free ports.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createServer as createPlainServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { audience, binary, issuer } from "./server.mjs";
+
+const verify = process.env.INTEROP_VERIFY_BINARY ?? join(dirname(binary), "signet-verify");
+const recipe = fileURLToPath(new URL("../../../docs/recipes/nginx.conf", import.meta.url));
+
+/** Asks until the answer is the one that is waited for. */
+export async function until(what, ask, { within = 10_000, every = 20 } = {}) {
+  const began = performance.now();
+  for (;;) {
+    const answer = await ask().catch(() => null);
+    if (answer) return answer;
+    if (performance.now() - began > within) throw new Error(`${what}: not within ${within} ms`);
+    await new Promise((resolve) => setTimeout(resolve, every));
+  }
+}
+
+async function freePort() {
+  const server = createPlainServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function run(command, args) {
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk) => { said += chunk; });
+  const ended = new Promise((resolve) => {
+    child.on("error", (fault) => resolve({ fault: String(fault) }));
+    child.on("exit", (code, signal) => resolve({ code, signal }));
+  });
+  return {
+    said: () => said,
+    ended,
+    /** Ends it, and tells how it ended. */
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+/** An API that repeats what reached it, and counts. */
+export async function startApi() {
+  const seen = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      const { method, url, headers } = request;
+      seen.push(url);
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ method, url, headers, body: Buffer.concat(chunks).toString() }));
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const stop = () => { server.close(); server.closeAllConnections(); };
+  return { port: server.address().port, seen, stop };
+}
+
+/** The sidecar, once it is ready to judge. */
+export async function startSidecar(...args) {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const program = run(verify, ["--issuer", issuer, "--audience", audience, "--listen", `127.0.0.1:${port}`, "--json", ...args]);
+  const ready = until("the sidecar is ready", async () => (await fetch(`${url}/readyz`)).status === 200);
+  const early = program.ended.then((how) => { throw new Error(`the sidecar ended: ${JSON.stringify(how)}\n${program.said()}`); });
+  early.catch(() => {});
+  await Promise.race([ready, early]);
+  return { ...program, port, url };
+}
+
+/** Runs the sidecar's program until it ends by itself. */
+export async function sidecarFails(...args) {
+  const program = run(verify, args);
+  const how = await program.ended;
+  return { ...how, said: program.said() };
+}
+
+/** nginx with the documented recipe, in front of these two. */
+export async function startNginx({ sidecar, api }) {
+  const dir = await mkdtemp(join(tmpdir(), "signet-nginx-"));
+  const port = await freePort();
+  let site = await readFile(recipe, "utf8");
+  for (const [documented, used] of [["127.0.0.1:9400", sidecar.port], ["127.0.0.1:8000", api.port], ["127.0.0.1:8080", port]]) {
+    if (!site.includes(documented)) throw new Error(`the recipe does not name ${documented}`);
+    site = site.replaceAll(documented, `127.0.0.1:${used}`);
+  }
+  await writeFile(join(dir, "site.conf"), site);
+  const scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${dir}/${name};`);
+  await writeFile(join(dir, "nginx.conf"), `
+    ${process.getuid() === 0 ? "user root;" : ""}
+    daemon off;
+    worker_processes 1;
+    pid ${dir}/nginx.pid;
+    error_log stderr warn;
+    events { worker_connections 128; }
+    http { access_log off; ${scratch.join(" ")} include ${dir}/site.conf; }
+  `);
+  const program = run("nginx", ["-p", dir, "-e", "stderr", "-c", join(dir, "nginx.conf")]);
+  const url = `http://127.0.0.1:${port}`;
+  const up = until("nginx answers", async () => (await fetch(url)).status > 0);
+  const early = program.ended.then((how) => { throw new Error(`nginx ended: ${JSON.stringify(how)}\n${program.said()}`); });
+  early.catch(() => {});
+  await Promise.race([up, early]);
+  return {
+    url,
+    said: program.said,
+    async stop() {
+      await program.stop();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
