@@ -86,6 +86,7 @@ describe("nginx with auth_request", () => {
     refusedBefore(answer, 401);
     assert.match(answer.headers.get("www-authenticate"), /^Bearer/);
     assert.doesNotMatch(answer.headers.get("www-authenticate"), /error=/); // RFC 6750 §3.1
+    assert.deepEqual(answer.body, {});
   });
 
   test("what is no access token of this issuer is 401 invalid_token", async () => {
@@ -95,6 +96,7 @@ describe("nginx with auth_request", () => {
       const answer = await ask("/", { headers: bearer(token) });
       refusedBefore(answer, 401);
       assert.match(answer.headers.get("www-authenticate"), /error="invalid_token"/);
+      assert.deepEqual(answer.body, { error: "invalid_token" });
     }
   });
 
@@ -103,6 +105,7 @@ describe("nginx with auth_request", () => {
     refusedBefore(answer, 403);
     assert.match(answer.headers.get("www-authenticate"), /error="insufficient_scope"/);
     assert.match(answer.headers.get("www-authenticate"), /scope="read write"/);
+    assert.deepEqual(answer.body, { error: "insufficient_scope" });
   });
 
   test("the internal location cannot be asked from outside", async () => {
