@@ -191,3 +191,75 @@ fn dpop_policy(text: &str) -> Result<DpopPolicy, String> {
         _ => Err("DPoP is off, accept or require".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use clap::Parser as _;
+
+    use super::Args;
+
+    const ISSUER: [&str; 5] =
+        ["signet-verify", "--issuer", "https://login.example.com", "--audience", "https://api.example.com"];
+
+    fn outcome(more: &[&str]) -> Result<(), String> {
+        let args = Args::try_parse_from(ISSUER.iter().chain(more)).map_err(|why| why.to_string())?;
+        args.sidecar().map(|_| ()).map_err(|why| why.to_string())
+    }
+
+    fn refused(more: &[&str], words: &str) {
+        let why = outcome(more).expect_err("refused");
+        assert!(why.contains(words), "{more:?}: {why}");
+    }
+
+    #[test]
+    fn issuer_and_audience_are_all_it_takes_and_it_listens_on_loopback() {
+        assert_eq!(outcome(&[]), Ok(()));
+        let args = Args::try_parse_from(ISSUER).expect("arguments");
+        assert!(args.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        refused(&["--on-stale", "introspect"], "--introspection-client");
+        refused(&["--on-stale", "ignore"], "introspect, open or closed");
+        refused(&["--dpop", "maybe"], "off, accept or require");
+        refused(&["--introspection-client", "api"], "--introspection-secret-file");
+        refused(
+            &["--introspection-client", "api", "--introspection-secret-file", "/no/such/file"],
+            "--introspection-secret-file /no/such/file",
+        );
+        refused(&["--public-url", "api.example.com"], "--public-url");
+        refused(&["--public-url", "https://"], "--public-url");
+        refused(&["--public-url", "https://api.example.com?x"], "--public-url");
+        refused(&["--ca-file", "/no/such/file"], "--ca-file");
+        refused(&["--workers", "0"], "--workers");
+    }
+
+    #[test]
+    fn a_secret_is_a_line_of_text_in_a_file() {
+        let path = std::env::temp_dir().join(format!("signet-verify-secret-{}", std::process::id()));
+        let name = path.to_str().expect("a path");
+        let with = [
+            "--introspection-client",
+            "api",
+            "--introspection-secret-file",
+            name,
+            "--on-stale",
+            "introspect",
+        ];
+        let write = |bytes: &[u8]| {
+            std::fs::File::create(&path).and_then(|mut file| file.write_all(bytes)).expect("written");
+        };
+        write(b"very secret\n");
+        assert_eq!(outcome(&with), Ok(()));
+        write(b"\n");
+        refused(&with, "empty");
+        write(&[0xff, 0xfe]);
+        refused(&with, "no text");
+        write(&[b'x'; 5000]);
+        refused(&with, "too long");
+        std::fs::remove_file(&path).expect("removed");
+    }
+}

@@ -81,7 +81,12 @@ pub(super) async fn envoy(request: HttpRequest, sidecar: Data<Sidecar>) -> HttpR
     let behind = target.strip_prefix("/envoy/").unwrap_or_default();
     let cut = behind.find(['/', '?']).unwrap_or(behind.len());
     let (wanted, rest) = behind.split_at_checked(cut).unwrap_or_default();
-    let need = match if wanted == "-" { Ok(Need::default()) } else { need::parse(wanted) } {
+    let need = match wanted {
+        "" => Err("the need is missing; `-` asks for none".into()),
+        "-" => Ok(Need::any()),
+        wanted => need::parse(wanted),
+    };
+    let need = match need {
         Ok(need) => need,
         Err(why) => return misconfigured(&sidecar, &why),
     };

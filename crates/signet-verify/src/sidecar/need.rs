@@ -61,3 +61,49 @@ fn add(mut need: Need, name: &str, value: &str) -> Result<Need, String> {
         other => Err(format!("`{other}` is not known; known are scope, max_age, acr, on_stale")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::parse;
+    use crate::need::{Need, StalePolicy};
+
+    #[test]
+    fn a_need_is_read_as_the_proxy_writes_it() {
+        assert_eq!(parse(""), Ok(Need::any()));
+        let all = Need::any()
+            .scope("read")
+            .scope("write")
+            .max_age(Duration::from_secs(300))
+            .acr("urn:gold")
+            .on_stale(StalePolicy::Closed);
+        assert_eq!(parse("scope=read+write&max_age=300&acr=urn:gold&on_stale=closed"), Ok(all.clone()));
+        assert_eq!(parse("on_stale=closed&acr=urn%3Agold&max_age=300&scope=read%20write"), Ok(all));
+        assert_eq!(parse("max_age=0"), Ok(Need::any().max_age(Duration::ZERO)));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_as_a_whole() {
+        for wrong in [
+            "scop=read",
+            "scope",
+            "scope=",
+            "scope=+",
+            "Scope=read",
+            "scope=read&scope=write",
+            "scope=read&x=1",
+            "max_age=-1",
+            "max_age=5m",
+            "max_age=",
+            "max_age=4294967296",
+            "on_stale=Open",
+            "on_stale=ignore",
+            "read",
+            "%",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse(&format!("scope={}", "a".repeat(1100))).is_err());
+    }
+}
