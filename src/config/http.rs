@@ -16,6 +16,8 @@ section! {
         client_request_timeout_seconds: u32 = 5, Int(1, 300);
         /// How long a request's body may take to arrive, in seconds.
         body_timeout_seconds: u32 = 10, Int(1, 300);
+        /// How long what was sent may wait for a peer that does not take it, in seconds; then the connection ends.
+        write_timeout_seconds: u32 = 30, Int(1, 3600);
         /// How long requests in flight may take to end at shutdown, in seconds.
         shutdown_seconds: u32 = 30, Int(0, 3600);
         /// How long `/readyz` says no before the listeners close, in seconds.

@@ -16,6 +16,7 @@ mod nearest;
 pub mod passwords;
 pub mod refresh;
 mod render;
+pub mod revocation;
 mod section;
 pub mod sessions;
 pub mod throttle;
@@ -54,6 +55,8 @@ section! {
             tokens: tokens::Tokens = tokens::Tokens::default();
             /// `[refresh]`
             refresh: refresh::Refresh = refresh::Refresh::default();
+            /// `[revocation]`
+            revocation: revocation::Revocation = revocation::Revocation::default();
             /// `[sessions]`
             sessions: sessions::Sessions = sessions::Sessions::default();
             /// `[passwords]`

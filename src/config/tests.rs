@@ -199,7 +199,7 @@ fn every_integer_is_refused_outside_its_range() {
             assert!(!matches!(result, Err(Error::Invalid { .. })), "{} = {inside}", key.path);
         }
     }
-    assert_eq!(ranges, 59, "integer keys");
+    assert_eq!(ranges, 63, "integer keys");
 }
 
 #[test]
@@ -296,6 +296,10 @@ fn rules_between_keys() {
         ("[refresh.cookie]\nabsolute_seconds = 3600", "refresh.cookie.idle_seconds"),
         ("[refresh.confidential]\nabsolute_seconds = 3600", "refresh.confidential.idle_seconds"),
         ("[refresh.high_assurance]\nabsolute_seconds = 600", "refresh.high_assurance.idle_seconds"),
+        (
+            "[revocation]\nheartbeat_ms = 2001\n[refresh]\nrequest_deadline_seconds = 4",
+            "revocation.heartbeat_ms",
+        ),
         ("[sessions]\nidle_minutes = 1441", "sessions.idle_minutes"),
         ("[sessions]\nremember_idle_days = 15\nremember_absolute_days = 14", "sessions.remember_idle_days"),
         ("[passwords]\nmemory_kib = 16\nparallelism = 4", "passwords.memory_kib"),

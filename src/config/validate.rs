@@ -18,12 +18,13 @@ impl Config {
     /// # Errors
     /// [`Error::Conflict`] for the first broken rule.
     pub fn validate(&self, mode: Mode) -> Result<(), Error> {
-        const ALWAYS: [Check; 8] = [
+        const ALWAYS: [Check; 9] = [
             listeners_differ,
             database_answers_within_the_deadline,
             new_keys_are_published_before_the_next,
             hold_outlasts_requests,
             refresh_classes_end,
+            held_requests_end_within_the_deadline,
             sessions_end,
             remembered_sessions_end,
             argon2_has_memory_for_its_lanes,
@@ -102,6 +103,15 @@ fn refresh_classes_end(config: &Config) -> Option<(&'static str, String)> {
     ];
     let (key, _) = classes.into_iter().find(|(_, class)| class.idle_seconds > class.absolute_seconds)?;
     Some((key, "must not exceed absolute_seconds of the same class".to_owned()))
+}
+
+/// A request for the next batch is held for one heartbeat; the database may then be slow to answer, too.
+fn held_requests_end_within_the_deadline(config: &Config) -> Option<(&'static str, String)> {
+    let deadline = config.refresh.request_deadline_seconds * 1000;
+    (2 * config.revocation.heartbeat_ms > deadline).then(|| {
+        let rule = format!("must be at most half of refresh.request_deadline_seconds ({deadline} ms)");
+        ("revocation.heartbeat_ms", rule)
+    })
 }
 
 fn sessions_end(config: &Config) -> Option<(&'static str, String)> {

@@ -19,6 +19,8 @@ pub struct Policy {
     pub tokens: TokenPolicy,
     /// Refresh tokens by class of client.
     pub refresh: RefreshPolicy,
+    /// The revocation feed.
+    pub revocation: RevocationPolicy,
     /// Login sessions.
     pub sessions: SessionPolicy,
     /// Passwords.
@@ -87,6 +89,19 @@ impl RefreshPolicy {
             absolute,
         }
     }
+}
+
+/// The revocation feed.
+#[derive(Clone, Copy, Debug)]
+pub struct RevocationPolicy {
+    /// Whether it is served. Entries are written and numbered in any case.
+    pub enabled: bool,
+    /// Time between heartbeats, and the longest hold of the next batch.
+    pub heartbeat: Duration,
+    /// Time between two looks into the outbox.
+    pub sweep: Duration,
+    /// Streams and held requests at once.
+    pub max_followers: usize,
 }
 
 /// Login sessions.

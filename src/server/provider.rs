@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
-use crate::flow::policy::{Policy, RefreshPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy};
+use crate::flow::policy::{Policy, RefreshPolicy, RevocationPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy};
 use crate::flow::{Provider, Secrets, clients, keys, limiter};
 use crate::jose::master_key_file;
 use crate::jose::seal::MasterKey;
@@ -179,6 +179,12 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
             id_token_algorithm: config.keys.id_token_algorithm,
         },
         refresh: refresh(&config.refresh),
+        revocation: RevocationPolicy {
+            enabled: config.revocation.enabled,
+            heartbeat: millis(config.revocation.heartbeat_ms),
+            sweep: millis(config.revocation.sweep_ms),
+            max_followers: config.revocation.max_followers as usize,
+        },
         sessions: SessionPolicy {
             idle: minutes(config.sessions.idle_minutes),
             absolute: minutes(config.sessions.absolute_hours.saturating_mul(60)),
