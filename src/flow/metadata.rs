@@ -39,11 +39,26 @@ const CLAIMS: [&str; 26] = [
     "updated_at",
 ];
 
+/// Where the configuration of the revocation feed is (docs/revocation-feed.md §4).
+const FEED: &str = "/.well-known/revocation-configuration";
+
 /// The discovery document. `signing` lists the algorithms that keys exist for.
 pub fn document(policy: &Policy, signing: &[Algorithm]) -> Value {
     let issuer = &policy.issuer;
     let mut algorithms: Vec<&str> = signing.iter().map(|algorithm| algorithm.as_str()).collect();
     algorithms.sort_unstable();
+    let mut document = members(policy, &algorithms);
+    if policy.revocation.enabled
+        && let Some(members) = document.as_object_mut()
+    {
+        // A member of our own: clients ignore what they do not know (RFC 8414 §2).
+        members.insert("revocation_configuration_endpoint".to_owned(), json!(issuer.url(FEED)));
+    }
+    document
+}
+
+fn members(policy: &Policy, algorithms: &[&str]) -> Value {
+    let issuer = &policy.issuer;
     let secret_methods: Vec<_> = AuthMethod::ALL.iter().filter(|method| !method.is_public()).collect();
     json!({
         "issuer": issuer.as_str(),

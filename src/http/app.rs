@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::followers::Followers;
 use super::metrics::Metrics;
 use super::pages::view::Pages;
 use super::prepared::Prepared;
@@ -39,6 +40,8 @@ pub struct App {
     pub prepared: Prepared,
     /// Counters.
     pub metrics: Metrics,
+    /// Who follows the revocation feed.
+    pub followers: Followers,
     /// Whether the server is going down: readiness says no first.
     pub stopping: AtomicBool,
 }

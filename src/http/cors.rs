@@ -71,7 +71,7 @@ pub async fn apply(
     let Some(origin) = request.headers().get(ORIGIN) else { return };
     if allowed(app, request, origin).await {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce");
+        let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce, Revocation-Batch");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }

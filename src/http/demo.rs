@@ -8,6 +8,7 @@ use serde_json::json;
 use super::app::App;
 use super::error::{self, Challenge, no_store};
 use super::request::origin;
+use super::revocation;
 use super::userinfo::bearer_token;
 use crate::flow::bearer::{self, LiveToken};
 use crate::flow::logout;
@@ -45,7 +46,9 @@ pub async fn logout_all(request: HttpRequest, app: Data<App>) -> HttpResponse {
         Ok(ended) => {
             let mut response = HttpResponse::Ok();
             no_store(&mut response);
-            response.json(ended)
+            let mut response = response.json(ended);
+            revocation::announce(&app, &mut response).await;
+            response
         }
         Err(rejection) => error::json(&request, &app, &rejection, Challenge::Bearer),
     }

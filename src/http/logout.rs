@@ -8,7 +8,7 @@ use super::app::App;
 use super::body::{self, FORM_LIMIT};
 use super::headers::{PageSources, page, see_other};
 use super::pages::view::{LoggedOut, Logout, Message};
-use super::{cookie, csrf, problem};
+use super::{cookie, csrf, problem, revocation};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
 use crate::flow::logout;
@@ -87,7 +87,9 @@ async fn take(
         logout::this_browser(op, session, &browser.origin, now).await?;
     }
     let location = if everywhere { "/logged-out?everywhere=1" } else { "/logged-out" };
-    Ok(see_other(app, location, &[SetCookie::ClearSession]))
+    let mut response = see_other(app, location, &[SetCookie::ClearSession]);
+    revocation::announce(app, &mut response).await;
+    Ok(response)
 }
 
 async fn session(app: &App, browser: &Browser) -> Result<Option<(LoginSession, String)>, Rejection> {

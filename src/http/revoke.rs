@@ -7,6 +7,7 @@ use super::app::App;
 use super::client_request::{self, ClientRequest};
 use super::error::{self, Challenge, no_store};
 use super::request::origin;
+use super::revocation;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::flow::revoke;
 
@@ -20,7 +21,9 @@ pub async fn post(request: HttpRequest, app: Data<App>, payload: Payload) -> Htt
         Ok(()) => {
             let mut response = HttpResponse::Ok();
             no_store(&mut response);
-            response.finish()
+            let mut response = response.finish();
+            revocation::announce(&app, &mut response).await;
+            response
         }
         Err(rejection) => error::json(&request, &app, &rejection, Challenge::None),
     }

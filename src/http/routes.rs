@@ -5,8 +5,8 @@ use actix_web::{Route, web};
 
 use super::cors::Sharing;
 use super::{
-    authorize, consent, demo, edge, health, introspect, login, logout, metadata, metrics, revoke, start,
-    token, userinfo,
+    authorize, consent, demo, edge, health, introspect, login, logout, metadata, metrics, revocation, revoke,
+    start, token, userinfo,
 };
 
 /// One row of the table.
@@ -49,6 +49,10 @@ pub const PUBLIC: &[Row] = &[
     row("/.well-known/openid-configuration", "GET, HEAD", Everybody, || web::to(metadata::discovery), "OpenID Connect Discovery §4"),
     row("/.well-known/oauth-authorization-server", "GET, HEAD", Everybody, || web::to(metadata::discovery), "RFC 8414 §3"),
     row("/.well-known/jwks.json", "GET, HEAD", Everybody, || web::to(metadata::jwks), "RFC 7517 §5"),
+    row("/.well-known/revocation-configuration", "GET, HEAD", Everybody, || web::to(revocation::configuration), "docs/revocation-feed.md §4"),
+    row("/revocation/snapshot", "GET, HEAD", Everybody, || web::to(revocation::snapshot), "docs/revocation-feed.md §4"),
+    row("/revocation/batches/{n}", "GET", Everybody, || web::to(revocation::batch), "docs/revocation-feed.md §4"),
+    row("/revocation/stream", "GET", Everybody, || web::to(revocation::stream), "docs/revocation-feed.md §4"),
     row("/authorize", "GET, POST", Nobody, || web::to(authorize::authorize), "RFC 6749 §3.1"),
     row("/token", "POST", Clients, || web::to(token::post), "RFC 6749 §3.2"),
     row("/revoke", "POST", Clients, || web::to(revoke::post), "RFC 7009"),

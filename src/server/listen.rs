@@ -1,17 +1,21 @@
 //! The two listeners: public, and for operators.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Extensions, Server};
+#[cfg(target_os = "linux")]
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as ActixApp, HttpServer, web};
 
 use super::provider::SetupError;
 use crate::config::Config;
 use crate::flow::Provider;
 use crate::http::app::{App, Settings};
+use crate::http::followers::Followers;
 use crate::http::metrics::Metrics;
 use crate::http::pages::view::{Pages, Site};
 use crate::http::prepared::Prepared;
@@ -52,9 +56,25 @@ macro_rules! tuned {
             .max_connections($config.http.max_connections as usize)
             .keep_alive(seconds($config.http.keep_alive_seconds))
             .client_request_timeout(seconds($config.http.client_request_timeout_seconds))
+            .on_connect(unread_ends($config.http.write_timeout_seconds))
             .client_disconnect_timeout(Duration::from_secs(2))
             .shutdown_timeout(u64::from($config.http.shutdown_seconds))
     };
+}
+
+/// Ends a connection whose peer takes nothing of what was sent to it for so long: a slow reader, or one that is gone
+/// without a word. Nothing else would, since whoever waits for room to write is not asked for more.
+fn unread_ends(after_seconds: u32) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + 'static {
+    move |connection, _| {
+        #[cfg(target_os = "linux")]
+        if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+            let millis = after_seconds.saturating_mul(1000);
+            // A connection without the limit is no worse than one on another system.
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, millis);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (connection, after_seconds);
+    }
 }
 
 /// Binds both listeners; from here on connections queue, and are answered once the servers are polled.
@@ -101,7 +121,8 @@ pub fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Resul
     let site = Site::new("Signet", provider.policy.issuer.as_str());
     Ok(App {
         pages: Pages::new(site).map_err(|error| SetupError(error.to_string()))?,
-        prepared: Prepared::new(&provider.policy, development),
+        prepared: Prepared::new(&provider, development),
+        followers: Followers::new(provider.policy.revocation.max_followers),
         settings: Settings {
             development,
             trusted_proxies: config

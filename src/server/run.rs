@@ -46,6 +46,7 @@ pub async fn run(
             let drain = Duration::from_secs(u64::from(config.http.drain_seconds));
             let stop = async {
                 tokio::time::sleep(drain).await;
+                app.followers.dismiss();
                 let [public, admin] = &handles;
                 tokio::join!(public.stop(true), admin.stop(true));
             };

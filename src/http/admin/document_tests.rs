@@ -73,11 +73,25 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
     for reference in &used {
         assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
     }
-    for kind in ["schemas", "parameters"] {
+    for kind in ["schemas", "parameters", "headers"] {
         for name in keys(&document["components"][kind]) {
             assert!(used.contains(&format!("#/components/{kind}/{name}")), "{kind}/{name} is used nowhere");
         }
     }
+}
+
+#[test]
+fn every_operation_that_revokes_documents_the_batch() {
+    let document = document();
+    for route in ROUTES {
+        let method = route.method.as_str().to_lowercase();
+        let responses = document["paths"][route.path][&method]["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            let named = response["headers"]["Revocation-Batch"].is_object();
+            assert_eq!(named, route.revokes && status.starts_with('2'), "{route:?} {status}");
+        }
+    }
+    assert_eq!(ROUTES.iter().filter(|route| route.revokes).count(), 8);
 }
 
 #[test]

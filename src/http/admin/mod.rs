@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use super::app::App;
 use super::edge;
-use super::request;
+use super::{request, revocation};
 use crate::flow::admin::access::SCOPE;
 use call::Call;
 use problem::{Kind, Problem};
@@ -45,6 +45,8 @@ pub struct Route {
     pub path: &'static str,
     /// The scope it needs; `None` is open to everybody.
     pub scope: Option<&'static str>,
+    /// Whether it may revoke something: the answer then names the batch of the revocation feed.
+    pub revokes: bool,
     run: Run,
 }
 
@@ -56,37 +58,46 @@ impl std::fmt::Debug for Route {
 
 macro_rules! route {
     ($method:ident $path:literal $run:path) => {
-        Route { method: Method::$method, path: $path, scope: Some(SCOPE), run: |call| Box::pin($run(call)) }
+        Route {
+            method: Method::$method,
+            path: $path,
+            scope: Some(SCOPE),
+            revokes: false,
+            run: |call| Box::pin($run(call)),
+        }
+    };
+    ($method:ident $path:literal $run:path, revokes) => {
+        Route { revokes: true, ..route!($method $path $run) }
     };
 }
 
 static ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/openapi.json", scope: None, run: |_| Box::pin(document()) },
+    Route { method: Method::GET, path: "/openapi.json", scope: None, revokes: false, run: |_| Box::pin(document()) },
     route!(GET "/clients" clients::list),
     route!(POST "/clients" clients::create),
     route!(GET "/clients/{client_id}" clients::show),
     route!(PUT "/clients/{client_id}" clients::replace),
     route!(PATCH "/clients/{client_id}" clients::merge),
-    route!(DELETE "/clients/{client_id}" clients::delete),
-    route!(POST "/clients/{client_id}/disable" clients::disable),
+    route!(DELETE "/clients/{client_id}" clients::delete, revokes),
+    route!(POST "/clients/{client_id}/disable" clients::disable, revokes),
     route!(POST "/clients/{client_id}/enable" clients::enable),
     route!(POST "/clients/{client_id}/rotate_secret" clients::rotate_secret),
     route!(GET "/users" users::list),
     route!(POST "/users" users::create),
     route!(GET "/users/{id}" users::show),
     route!(PATCH "/users/{id}" users::update),
-    route!(POST "/users/{id}/disable" users::disable),
+    route!(POST "/users/{id}/disable" users::disable, revokes),
     route!(POST "/users/{id}/enable" users::enable),
-    route!(PUT "/users/{id}/password" users::set_password),
-    route!(POST "/users/{id}/logout_all" users::logout_all),
+    route!(PUT "/users/{id}/password" users::set_password, revokes),
+    route!(POST "/users/{id}/logout_all" users::logout_all, revokes),
     route!(GET "/users/{id}/sessions" users::sessions),
     route!(GET "/users/{id}/history" users::history),
     route!(GET "/sessions" sessions::list),
-    route!(DELETE "/sessions/{id}" sessions::end),
+    route!(DELETE "/sessions/{id}" sessions::end, revokes),
     route!(GET "/keys" keys::list),
     route!(POST "/keys/rotate" keys::rotate),
-    route!(POST "/keys/rotate_emergency" keys::rotate_emergency),
-    route!(DELETE "/keys/{kid}" keys::remove),
+    route!(POST "/keys/rotate_emergency" keys::rotate_emergency, revokes),
+    route!(DELETE "/keys/{kid}" keys::remove, revokes),
     route!(GET "/api-keys" api_keys::list),
     route!(POST "/api-keys" api_keys::create),
     route!(DELETE "/api-keys/{id}" api_keys::delete),
@@ -137,8 +148,12 @@ async fn serve(
         } else {
             body::read(payload, app.settings.body_timeout).await?
         };
-        (route.run)(Call { app: app.clone(), request: request.clone(), body, administrator, origin, now })
-            .await
+        let call = Call { app: app.clone(), request: request.clone(), body, administrator, origin, now };
+        let mut response = (route.run)(call).await?;
+        if route.revokes {
+            revocation::announce(&app, &mut response).await;
+        }
+        Ok(response)
     };
     reply.await.unwrap_or_else(|problem| problem.render(trace_id.as_deref()))
 }
