@@ -1,5 +1,7 @@
 //! Access tokens presented to this server itself (RFC 6750): userinfo, the administration API, introspection.
 
+use serde_json::Value;
+
 use super::Provider;
 use super::issue::ACCESS_TOKEN_TYPE;
 use super::rejection::{Outcome, Rejection};
@@ -82,18 +84,25 @@ pub async fn standing(op: &Provider, claims: Claims) -> Outcome<Option<LiveToken
         return Ok(None);
     };
     let scope = Scope::parse(claims.str("scope").unwrap_or_default()).unwrap_or_default();
+    let Some(issued_at) = claims.get("iat").and_then(Value::as_i64).map(Timestamp::from_seconds) else {
+        return Ok(None);
+    };
     if claims.get("rv").is_none() {
-        let live = op.store.client_token_is_live(&client, jti).await?;
+        let live = op.store.client_token_is_live(&client, jti, issued_at).await?;
         return Ok(live.then_some(LiveToken { claims, scope, client, subject: None, session: None }));
     }
-    let Some(standing) = coordinates(&claims, &client, jti) else { return Ok(None) };
+    let Some(standing) = coordinates(&claims, &client, (jti, issued_at)) else { return Ok(None) };
     let Some(subject) = op.store.user_token_subject(standing).await? else { return Ok(None) };
     let session = claims.str("sid").and_then(|sid| sid.parse().ok());
     Ok(Some(LiveToken { claims, scope, client, subject: Some(subject), session }))
 }
 
 /// `sub` and `rv`, by which a user's token is found in the database.
-fn coordinates(claims: &Claims, client: &ClientId, jti: &str) -> Option<TokenStanding> {
+fn coordinates(
+    claims: &Claims,
+    client: &ClientId,
+    (jti, issued_at): (&str, Timestamp),
+) -> Option<TokenStanding> {
     let rv = claims.get("rv")?.as_array()?;
     let [epoch, family, generation] = rv.as_slice() else { return None };
     Some(TokenStanding {
@@ -103,5 +112,6 @@ fn coordinates(claims: &Claims, client: &ClientId, jti: &str) -> Option<TokenSta
         family: FamilyHandle(family.as_str()?.parse().ok()?),
         generation: u32::try_from(generation.as_u64()?).ok()?,
         jti: jti.to_owned(),
+        issued_at,
     })
 }

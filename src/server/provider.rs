@@ -60,6 +60,7 @@ pub async fn open_store(config: &Config, world: &World) -> Result<Store, SetupEr
         max_connections: config.database.max_connections,
         acquire_timeout: millis(config.database.acquire_timeout_ms),
         statement_timeout: millis(config.database.statement_timeout_ms),
+        access_token_life: longest_access_token(config),
     };
     if let Some(path) = options.url.strip_prefix("sqlite://")
         && let Some(folder) = Path::new(path.split('?').next().unwrap_or(path)).parent()
@@ -142,6 +143,11 @@ async fn master_key(
         ));
     }
     Ok(master)
+}
+
+/// No access token of this deployment lives longer, whatever its client may have been granted before.
+fn longest_access_token(config: &Config) -> Duration {
+    crate::flow::logout::LONGEST_ACCESS_TOKEN.max(seconds(config.tokens.access_token_seconds))
 }
 
 async fn has_keys(store: &Store) -> Result<bool, SetupError> {

@@ -2,6 +2,7 @@
 //! that their copies are old.
 
 use super::db::{Sql, Tx, args};
+use super::outbox::{self, Voided};
 use super::row::{digest, json, time, time_option, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
@@ -18,7 +19,8 @@ macro_rules! client_columns {
 }
 
 const INSERT: Sql = Sql::both(
-    "INSERT INTO clients (client_id, metadata, secret_hash, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)",
+    "INSERT INTO clients (client_id, metadata, secret_hash, created_at, updated_at, tokens_not_before)
+     VALUES ($1, $2, $3, $4, $4, $5)",
 );
 const BY_ID: Sql = Sql::both(concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id = $1"));
 const PAGE: Sql = Sql::both(concat!(
@@ -32,7 +34,8 @@ const UPDATE: Sql = Sql::both(
      WHERE client_id = $1 AND updated_at = $4",
 );
 const DISABLE: Sql = Sql::both(
-    "UPDATE clients SET disabled_at = $2, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NULL",
+    "UPDATE clients SET disabled_at = $2, updated_at = $2, tokens_not_before = $3
+     WHERE client_id = $1 AND disabled_at IS NULL",
 );
 const ENABLE: Sql = Sql::both(
     "UPDATE clients SET disabled_at = NULL, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NOT NULL",
@@ -102,13 +105,13 @@ impl TryFrom<ClientRow> for Client {
 pub enum ClientChange {
     /// New metadata, unless the client has changed since it was read: `updated_at` as it was then.
     Metadata(Box<ClientMetadata>, Timestamp),
-    /// No endpoint serves it any more; its families stay but are refused while it is disabled.
+    /// No endpoint serves it any more; its access tokens die; its families stay but are refused while it is disabled.
     Disable,
-    /// It may be used again.
+    /// It may be used again, and so may its families.
     Enable,
     /// A new secret; the former one (if there is one) stays good until the given time.
     Secret(ClientSecretHash, Timestamp),
-    /// Gone, with its families and consents.
+    /// Gone, with its families and consents; its access tokens die.
     Delete,
 }
 
@@ -120,7 +123,14 @@ impl Store {
     pub async fn create_client(&self, client: &Client, audit: &AuditEntry) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         let secret = client.secret.as_ref().map(|hash| hash.as_bytes().to_vec());
-        let args = args![&client.id, to_json(&client.metadata), super::Arg::Blob(secret), client.created_at];
+        let args = args![
+            &client.id,
+            to_json(&client.metadata),
+            super::Arg::Blob(secret),
+            client.created_at,
+            // What was issued to a former client of this id stays void.
+            Timestamp::from_seconds(client.created_at.seconds()),
+        ];
         tx.execute(&INSERT, args).await?;
         finish(tx, audit).await
     }
@@ -168,7 +178,10 @@ impl Store {
             ClientChange::Metadata(metadata, read_at) => {
                 tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at]).await?
             }
-            ClientChange::Disable => tx.execute(&DISABLE, args![id, now]).await?,
+            ClientChange::Disable => {
+                let cutoff = Timestamp::from_seconds(outbox::cutoff(now));
+                tx.execute(&DISABLE, args![id, now, cutoff]).await?
+            }
             ClientChange::Enable => tx.execute(&ENABLE, args![id, now]).await?,
             ClientChange::Secret(hash, until) => {
                 tx.execute(&ROTATE_SECRET, args![id, hash, *until, now]).await?
@@ -182,7 +195,12 @@ impl Store {
         if changed == 0 {
             return Ok(false);
         }
-        finish(tx, audit).await.map(|()| true)
+        if matches!(change, ClientChange::Disable | ClientChange::Delete) {
+            self.outbox.put(&mut tx, &Voided::Client(id), now).await?;
+        }
+        finish(tx, audit).await?;
+        self.outbox.wake();
+        Ok(true)
     }
 }
 

@@ -128,6 +128,8 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// Longest run of one statement.
     pub statement_timeout: Duration,
+    /// No access token lives longer: so long the revocation feed remembers a revocation, and a little more.
+    pub access_token_life: Duration,
 }
 
 /// The open database.
@@ -331,8 +333,11 @@ impl Tx {
         sql: &Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>, Error> {
-        let rows = in_time(self.patience(), fetch(self.conn(), sql, args)).await?;
-        Ok(rows.into_iter().next())
+        Ok(self.fetch_all(sql, args).await?.into_iter().next())
+    }
+
+    pub(super) async fn fetch_all<T: Row>(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<Vec<T>, Error> {
+        in_time(self.patience(), fetch(self.conn(), sql, args)).await
     }
 
     pub(super) async fn execute(&mut self, sql: &Sql, args: Vec<Arg>) -> Result<u64, Error> {

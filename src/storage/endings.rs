@@ -1,17 +1,21 @@
 //! Ending things: sessions, families, codes; one transaction each, always in the order user, session, family.
 
 use super::db::{Sql, Tx, args, retried};
+use super::outbox::Voided;
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::model::family::EndCause;
 use crate::secret::{ClientId, FamilyHandle, SessionId, UserId};
 
-const RAISE_EPOCH: Sql = Sql::both("UPDATE users SET epoch = epoch + 1, updated_at = $2 WHERE id = $1");
-const DISABLE: Sql =
-    Sql::both("UPDATE users SET disabled_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1");
+const RAISE_EPOCH: Sql =
+    Sql::both("UPDATE users SET epoch = epoch + 1, updated_at = $2 WHERE id = $1 RETURNING epoch");
+const DISABLE: Sql = Sql::both(
+    "UPDATE users SET disabled_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1 RETURNING epoch",
+);
 const SET_PASSWORD: Sql = Sql::both(
-    "UPDATE users SET password_phc = $3, password_changed_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1",
+    "UPDATE users SET password_phc = $3, password_changed_at = $2, epoch = epoch + 1, updated_at = $2
+     WHERE id = $1 RETURNING epoch",
 );
 // The session that stays lives on under the new epoch, with its families: only what was good under the epoch before
 // is, since what had been void must not come back.
@@ -41,7 +45,10 @@ const END_SESSION: Sql =
 const USER_OF_SESSION: Sql = Sql::both("SELECT user_id FROM login_session WHERE id = $1");
 const END_FAMILIES_OF_SESSION: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
-     WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4)",
+     WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4) RETURNING handle, expires_at",
+);
+const OUTLIVED: Sql = Sql::both(
+    "SELECT COUNT(*) FROM refresh_family WHERE session_id = $1 AND status = 'active' AND expires_at > $2",
 );
 const DELETE_CODES_OF_SESSION: Sql = Sql::both(
     "DELETE FROM authorization_code WHERE redeemed_at IS NULL AND session_id = $1
@@ -72,6 +79,7 @@ pub(super) const ALL: &[Sql] = &[
     END_SESSION,
     USER_OF_SESSION,
     END_FAMILIES_OF_SESSION,
+    OUTLIVED,
     DELETE_CODES_OF_SESSION,
     END_FAMILY,
     END_FAMILY_OF_CLIENT,
@@ -114,11 +122,11 @@ impl Store {
     ) -> Result<Option<Ended>, Error> {
         retried(|| async {
             let mut tx = self.db.begin().await?;
-            if tx.execute(&RAISE_EPOCH, args![user, now]).await? == 0 {
-                return Ok(None);
-            }
+            let raised = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH, args![user, now]).await?;
+            let Some((epoch,)) = raised else { return Ok(None) };
+            self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
             let ended = end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
-            finish(tx, audit.clone(), ended).await
+            self.finish(tx, audit.clone(), ended).await
         })
         .await
     }
@@ -135,12 +143,12 @@ impl Store {
     ) -> Result<Option<Ended>, Error> {
         retried(|| async {
             let mut tx = self.db.begin().await?;
-            if tx.execute(&DISABLE, args![user, now]).await? == 0 {
-                return Ok(None);
-            }
+            let raised = tx.fetch_optional::<(i64,)>(&DISABLE, args![user, now]).await?;
+            let Some((epoch,)) = raised else { return Ok(None) };
+            self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
             tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
             let ended = end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
-            finish(tx, audit.clone(), ended).await
+            self.finish(tx, audit.clone(), ended).await
         })
         .await
     }
@@ -159,9 +167,9 @@ impl Store {
         retried(|| async {
             let now = audit.at;
             let mut tx = self.db.begin().await?;
-            if tx.execute(&SET_PASSWORD, args![user, now, phc]).await? == 0 {
-                return Ok(None);
-            }
+            let raised = tx.fetch_optional::<(i64,)>(&SET_PASSWORD, args![user, now, phc]).await?;
+            let Some((epoch,)) = raised else { return Ok(None) };
+            self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
             let mut kept = None;
             if let Some(keep) = keep
                 && tx.execute(&KEEP_SESSION, args![user, keep]).await? == 1
@@ -172,7 +180,7 @@ impl Store {
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
             }
             let ended = end_all_of_user(&mut tx, user, kept, EndCause::PasswordChanged, now).await?;
-            finish(tx, audit.clone(), ended).await
+            self.finish(tx, audit.clone(), ended).await
         })
         .await
     }
@@ -192,7 +200,7 @@ impl Store {
         retried(|| async {
             let mut tx = self.db.begin().await?;
             let mut audit = audit.clone();
-            let ended = end(&mut tx, Target::Session(session), cause, now).await?;
+            let ended = self.end(&mut tx, Target::Session(session), cause, now).await?;
             if ended == Ended::default() {
                 return Ok(None);
             }
@@ -200,7 +208,7 @@ impl Store {
                 let row = tx.fetch_optional::<(uuid::Uuid,)>(&USER_OF_SESSION, args![session]).await?;
                 audit.user = row.map(|(user,)| UserId(user));
             }
-            finish(tx, audit, ended).await
+            self.finish(tx, audit, ended).await
         })
         .await
     }
@@ -227,8 +235,11 @@ impl Store {
         if ended == 0 {
             return Ok(false);
         }
+        self.outbox.put(&mut tx, &Voided::Families(vec![family]), now).await?;
         super::audit::record(&mut tx, &audit).await?;
-        tx.commit().await.map(|()| true)
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(true)
     }
 
     /// Voids one access token until it would have expired (RFC 7009).
@@ -243,37 +254,73 @@ impl Store {
     ) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         if tx.execute(&REVOKE_TOKEN, args![jti, expires_at]).await? == 1 {
+            self.outbox.put(&mut tx, &Voided::Token(jti, expires_at), audit.at).await?;
             super::audit::record(&mut tx, audit).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(())
     }
-}
 
-/// Ends `target` within a transaction.
-pub(super) async fn end(
-    tx: &mut Tx,
-    target: Target,
-    cause: EndCause,
-    now: Timestamp,
-) -> Result<Ended, Error> {
-    match target {
-        Target::User(user) => {
-            tx.execute(&RAISE_EPOCH, args![user, now]).await?;
-            end_all_of_user(tx, user, None, cause, now).await
+    /// Ends `target` within a transaction, and writes what that voids.
+    pub(super) async fn end(
+        &self,
+        tx: &mut Tx,
+        target: Target,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        match target {
+            Target::User(user) => {
+                if let Some((epoch,)) = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH, args![user, now]).await? {
+                    self.outbox.put(tx, &Voided::User(user, epoch), now).await?;
+                }
+                end_all_of_user(tx, user, None, cause, now).await
+            }
+            Target::Session(session) => self.end_one_session(tx, session, cause, now).await,
+            Target::Family(family) => {
+                let families = tx.execute(&END_FAMILY, args![family, now, cause.as_str()]).await?;
+                self.outbox.put(tx, &Voided::Families(vec![family]), now).await?;
+                Ok(Ended { families, ..Ended::default() })
+            }
         }
-        Target::Session(session) => {
-            // Who signs out keeps what was meant to outlast it; an operator who ends a device ends all of it.
-            let offline_too = matches!(cause, EndCause::Theft | EndCause::SessionEnded);
-            let sessions = tx.execute(&END_SESSION, args![session, now, cause.as_str()]).await?;
-            let codes = tx.execute(&DELETE_CODES_OF_SESSION, args![session]).await?;
-            let args = args![session, now, cause.as_str(), offline_too];
-            let families = tx.execute(&END_FAMILIES_OF_SESSION, args).await?;
-            Ok(Ended { sessions, families, codes })
-        }
-        Target::Family(family) => {
-            let families = tx.execute(&END_FAMILY, args![family, now, cause.as_str()]).await?;
-            Ok(Ended { families, ..Ended::default() })
-        }
+    }
+
+    async fn end_one_session(
+        &self,
+        tx: &mut Tx,
+        session: SessionId,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        // Who signs out keeps what was meant to outlast it; an operator who ends a device ends all of it.
+        let offline_too = matches!(cause, EndCause::Theft | EndCause::SessionEnded);
+        let sessions = tx.execute(&END_SESSION, args![session, now, cause.as_str()]).await?;
+        // Before the families: this waits for a code that is being redeemed, so that its family is seen.
+        let codes = tx.execute(&DELETE_CODES_OF_SESSION, args![session]).await?;
+        let args = args![session, now, cause.as_str(), offline_too];
+        let families = tx.fetch_all::<(uuid::Uuid, i64)>(&END_FAMILIES_OF_SESSION, args).await?;
+        let outlived = tx.fetch_optional::<(i64,)>(&OUTLIVED, args![session, now]).await?;
+        // The access tokens of a family that outlives its session name that session too, also those yet to be issued.
+        // So where one does, the families that ended are named instead.
+        let voided = if outlived.is_some_and(|(count,)| count > 0) {
+            let handles = families.iter().filter(|(_, expires_at)| {
+                self.outbox.may_have_tokens(Timestamp::from_millis(*expires_at), now)
+            });
+            Voided::Families(handles.map(|(handle, _)| FamilyHandle(*handle)).collect())
+        } else {
+            Voided::Session(session)
+        };
+        self.outbox.put(tx, &voided, now).await?;
+        Ok(Ended { sessions, families: families.len() as u64, codes })
+    }
+
+    async fn finish(&self, mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
+        let details = super::row::to_json(&ended);
+        super::audit::record(&mut tx, &audit.details(details)).await?;
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(Some(ended))
     }
 }
 
@@ -291,10 +338,4 @@ async fn end_all_of_user(
     let families = tx.execute(&END_FAMILIES_OF_USER, args).await?;
     let codes = tx.execute(&DELETE_CODES_OF_USER, args![user]).await?;
     Ok(Ended { sessions, families, codes })
-}
-
-async fn finish(mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
-    let details = super::row::to_json(&ended);
-    super::audit::record(&mut tx, &audit.details(details)).await?;
-    tx.commit().await.map(|()| Some(ended))
 }

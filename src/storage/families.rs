@@ -7,8 +7,9 @@
 
 use super::batch::BatchItem;
 use super::db::{Arg, Sql, Tx, args, retried};
-use super::endings::{self, Ended, Target};
+use super::endings::{Ended, Target};
 use super::gather::{Lookup, hex};
+use super::outbox::Voided;
 use super::row::{json, span, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
@@ -316,12 +317,15 @@ impl Store {
         }
         if decision == Verdict::Theft {
             let target = theft_target(request.theft, &rotated.family);
-            rotated.ended = Some(endings::end(&mut tx, target, EndCause::Theft, now).await?);
+            rotated.ended = Some(self.end(&mut tx, target, EndCause::Theft, now).await?);
+        } else if let Some(voided) = voided_by(decision, &rotated.family) {
+            self.outbox.put(&mut tx, &voided, now).await?;
         }
         if let Some(entry) = self.rotation_audit(decision, &rotated, request, now)? {
             super::audit::record(&mut tx, &entry).await?;
         }
         tx.commit().await?;
+        self.outbox.wake();
         Ok(Rotation::Decided(Box::new(rotated)))
     }
 
@@ -399,6 +403,15 @@ async fn store_counters(
         tx.execute(&STORE_COUNTERS_ONLY, args).await?;
     }
     Ok(())
+}
+
+/// What a verdict on one family voids; of a theft, what its response ends.
+fn voided_by(decision: Verdict, family: &Family) -> Option<Voided<'static>> {
+    match decision {
+        Verdict::Fork => Some(Voided::Generations(family.handle, family.counters.cur)),
+        Verdict::End(_) => Some(Voided::Families(vec![family.handle])),
+        _ => None,
+    }
 }
 
 const fn theft_target(scope: TheftResponse, family: &Family) -> Target {

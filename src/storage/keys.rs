@@ -1,6 +1,7 @@
 //! `signing_key`: keys sealed with the master key, and the times at which they change state.
 
 use super::db::{Sql, args};
+use super::outbox::Voided;
 use super::row::{time, time_option};
 use super::{Error, Store};
 use crate::clock::Timestamp;
@@ -100,6 +101,7 @@ impl Store {
         steps: &[KeyStep],
         audit: &[AuditEntry],
     ) -> Result<bool, Error> {
+        let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         if tx.execute(&RAISE_VERSION, args![version]).await? == 0 {
             return Ok(false);
@@ -119,6 +121,10 @@ impl Store {
                 }
                 KeyStep::Retire { kid, retires_at, removes_at } => {
                     tx.execute(&RETIRE, args![kid, *retires_at, *removes_at]).await?;
+                    // A key whose time has come takes no token with it: they have expired before.
+                    if *removes_at <= now {
+                        self.outbox.put(&mut tx, &Voided::Key(kid), now).await?;
+                    }
                 }
                 KeyStep::Delete(kid) => {
                     tx.execute(&DELETE, args![kid]).await?;
@@ -128,6 +134,8 @@ impl Store {
         for entry in audit {
             super::audit::record(&mut tx, entry).await?;
         }
-        tx.commit().await.map(|()| true)
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(true)
     }
 }

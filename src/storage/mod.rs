@@ -19,6 +19,7 @@ mod installation;
 mod interactions;
 mod keys;
 mod migrate;
+mod outbox;
 mod patience;
 mod row;
 mod sessions;
@@ -61,6 +62,7 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     verdicts: Arc<verdicts::Verdicts>,
+    outbox: outbox::Outbox,
 }
 
 impl std::fmt::Debug for Store {
@@ -89,6 +91,7 @@ impl Store {
             clock,
             entropy,
             verdicts: Arc::default(),
+            outbox: outbox::Outbox::new(options.access_token_life),
         })
     }
 
@@ -131,7 +134,7 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 16] = [
+const STATEMENTS: [&[db::Sql]; 17] = [
     api_keys::ALL,
     audit::ALL,
     batch::ALL,
@@ -143,6 +146,7 @@ const STATEMENTS: [&[db::Sql]; 16] = [
     installation::ALL,
     interactions::ALL,
     keys::ALL,
+    outbox::ALL,
     sessions::ALL,
     standing::ALL,
     sweep::ALL,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::db::{Sql, Tx, args};
-use super::endings::{self, Target};
+use super::endings::Target;
 use super::row::{json, span, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
@@ -231,7 +231,9 @@ impl Store {
         }
         tx.execute(&REMEMBER_DEVICE, args![&new.device.0, new.user, now, new.device.1]).await?;
         super::audit::record(&mut tx, &audit.session(id)).await?;
-        tx.commit().await.map(|()| Some(id))
+        tx.commit().await?;
+        self.outbox.wake();
+        Ok(Some(id))
     }
 
     /// Ends the session that another user has in the browser of the sign-in that `sign_in` records.
@@ -245,7 +247,7 @@ impl Store {
         let row = tx.fetch_optional::<(Uuid, Uuid)>(&STRANGER, args![cookie, sign_in.user]).await?;
         let Some((session, user)) = row else { return Ok(()) };
         let session = SessionId(session);
-        endings::end(tx, Target::Session(session), EndCause::Superseded, now).await?;
+        self.end(tx, Target::Session(session), EndCause::Superseded, now).await?;
         let entry = self
             .audit_entry(Event::SessionEnded, sign_in.actor.clone(), now)?
             .user(UserId(user))

@@ -4,6 +4,7 @@ use super::db::{Arg, Sql, args};
 use super::gather::{Lookup, hex};
 use super::row::{json, time};
 use super::{Error, Store};
+use crate::clock::Timestamp;
 use crate::model::user::Subject;
 use crate::secret::{ClientId, FamilyHandle, UserId};
 
@@ -12,7 +13,9 @@ macro_rules! of_user_token {
         concat!(
             "SELECT b.place, u.username, u.email, u.email_verified, u.roles, u.claims, u.epoch, u.updated_at,
                 u.disabled_at IS NULL AS user_active,
-                (SELECT c.disabled_at IS NULL FROM clients c WHERE c.client_id = b.client) AS client_active,
+                (SELECT c.tokens_not_before FROM clients c WHERE c.client_id = b.client AND c.disabled_at IS NULL)
+                    AS client_not_before,
+                (SELECT i.tokens_not_before FROM installation i) AS not_before,
                 (SELECT f.min_generation FROM refresh_family f WHERE f.handle = b.family AND f.status = 'active'
                     AND f.user_id = u.id AND (f.offline OR NOT EXISTS (
                         SELECT 1 FROM login_session s WHERE s.id = f.session_id AND s.ended_at IS NOT NULL)))
@@ -35,8 +38,9 @@ const OF_USER_TOKEN: Sql = Sql::per(
     ),
 );
 const OF_CLIENT_TOKEN: Sql = Sql::both(
-    "SELECT c.disabled_at IS NULL AS client_active, EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = $2) AS revoked
-     FROM clients c WHERE c.client_id = $1",
+    "SELECT EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = $2) AS revoked
+     FROM clients c, installation i
+     WHERE c.client_id = $1 AND c.disabled_at IS NULL AND c.tokens_not_before <= $3 AND i.tokens_not_before <= $3",
 );
 
 /// Every statement of this file.
@@ -52,7 +56,8 @@ pub(super) struct UserTokenRow {
     epoch: i64,
     updated_at: i64,
     user_active: bool,
-    client_active: Option<bool>,
+    client_not_before: Option<i64>,
+    not_before: Option<i64>,
     min_generation: Option<i64>,
     revoked: bool,
 }
@@ -72,6 +77,8 @@ pub struct TokenStanding {
     pub generation: u32,
     /// `jti`.
     pub jti: String,
+    /// `iat`.
+    pub issued_at: Timestamp,
 }
 
 /// Finds the user of an access token and what its standing hangs on.
@@ -104,9 +111,11 @@ impl Store {
     /// A storage fault: the caller answers 503, never "active".
     pub async fn user_token_subject(&self, token: TokenStanding) -> Result<Option<Subject>, Error> {
         let (user, epoch, generation) = (token.user, token.epoch, i64::from(token.generation));
+        let issued_at = token.issued_at.millis();
         let Some(row) = self.user_tokens.ask(token).await? else { return Ok(None) };
         let live = row.user_active
-            && row.client_active == Some(true)
+            && row.client_not_before.is_some_and(|earliest| earliest <= issued_at)
+            && row.not_before.is_some_and(|earliest| earliest <= issued_at)
             && row.epoch == epoch
             && row.min_generation.is_some_and(|lowest| lowest <= generation)
             && !row.revoked;
@@ -129,8 +138,14 @@ impl Store {
     ///
     /// # Errors
     /// A storage fault: the caller answers 503, never "active".
-    pub async fn client_token_is_live(&self, client: &ClientId, jti: &str) -> Result<bool, Error> {
-        let row = self.db.fetch_optional::<(bool, bool)>(&OF_CLIENT_TOKEN, args![client, jti]).await?;
-        Ok(row == Some((true, false)))
+    pub async fn client_token_is_live(
+        &self,
+        client: &ClientId,
+        jti: &str,
+        issued_at: Timestamp,
+    ) -> Result<bool, Error> {
+        let args = args![client, jti, issued_at];
+        let row = self.db.fetch_optional::<(bool,)>(&OF_CLIENT_TOKEN, args).await?;
+        Ok(row == Some((false,)))
     }
 }

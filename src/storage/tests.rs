@@ -45,6 +45,7 @@ impl World {
             max_connections: 2,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
+            access_token_life: Duration::from_secs(900),
         };
         let store = Store::open(&options, clock.clone(), Arc::new(SystemEntropy::new())).await.unwrap();
         store.migrate().await.unwrap();

@@ -154,7 +154,8 @@ pub async fn update(
     Err(AdminError::Changed)
 }
 
-/// No endpoint serves the client any more, and its tokens are refused, until it is enabled again.
+/// No endpoint serves the client any more. Its access tokens are void for good, its refresh tokens until it is enabled
+/// again.
 ///
 /// # Errors
 /// No such client, or a fault.
@@ -162,7 +163,8 @@ pub async fn disable(op: &Provider, by: &By<'_>, id: &ClientId) -> Answer<Client
     switch(op, by, id, (&ClientChange::Disable, Event::ClientDisabled)).await
 }
 
-/// The client may be used again, and so may its tokens that have not expired.
+/// The client may be used again, and so may its refresh tokens. Its access tokens stay void, and so are those issued
+/// in the first seconds after it was disabled.
 ///
 /// # Errors
 /// No such client, or a fault.
