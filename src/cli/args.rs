@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientRef, ClientUpdate};
 pub use operate::{
     ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand, KeyRef, KeysCommand,
-    KeysRotate, Login, SessionCommand, SessionRef, Token,
+    KeysRotate, Login, RestoreEpoch, SessionCommand, SessionRef, Token,
 };
 pub use user::{UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 
@@ -69,6 +69,16 @@ pub enum Command {
     /// Bring the database's schema up to date
     #[command(after_help = "Example:\n  signet migrate --dry-run")]
     Migrate(Migrate),
+    /// Void everything issued so far, after a database was restored or promoted behind its commits
+    ///
+    /// A restored database has forgotten what happened since its backup: sessions that had ended, refresh tokens and
+    /// codes that had been used, users that had been logged out are alive in it again. Run this once, before the first
+    /// node serves from that database. Everybody signs in again, and nothing comes back to life.
+    #[command(
+        name = "restore-epoch",
+        after_help = "Example:\n  signet restore-epoch --yes --config config/signet.toml"
+    )]
+    RestoreEpoch(RestoreEpoch),
     /// Manage clients
     #[command(subcommand, after_help = "Example:\n  signet client list")]
     Client(ClientCommand),

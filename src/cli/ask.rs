@@ -1,4 +1,4 @@
-//! Reading a secret from standard input: typed without being shown, or piped.
+//! Reading from standard input: a secret, typed without being shown or piped, and a word of consent.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
@@ -23,6 +23,22 @@ pub(super) async fn secret(prompt: &'static str) -> Result<Zeroizing<String>, Fa
             std::process::exit(130)
         }
     }
+}
+
+/// Asks a question that only `yes` says yes to. Where nobody is there to be asked, `flag` has to say it.
+pub(super) async fn confirm(question: String, flag: &'static str) -> Result<bool, Failure> {
+    let asking = tokio::task::spawn_blocking(move || {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage(format!("nobody can be asked here: give {flag} if you are sure")));
+        }
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "{question} Type yes to go on: ").and_then(|()| err.flush());
+        let mut line = String::new();
+        let mut input = std::io::Read::take(std::io::stdin().lock(), LONGEST);
+        input.read_line(&mut line).map_err(|error| Failure::new(format!("standard input: {error}")))?;
+        Ok(line.trim() == "yes")
+    });
+    asking.await.map_err(|error| Failure::new(error.to_string()))?
 }
 
 fn read(prompt: &str) -> Result<Zeroizing<String>, Failure> {

@@ -19,6 +19,7 @@ mod logging;
 mod login;
 mod migrate;
 mod output;
+mod restore;
 mod serve;
 mod session;
 mod snippet;
@@ -52,6 +53,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Config(ConfigCommand::Check) => init::check_config(&global),
         Command::Migrate(args) => migrate::run(args, &global).await,
         Command::Healthcheck(args) => healthcheck::run(args, &global).await,
+        Command::RestoreEpoch(args) => restore::run(args, &global).await,
         Command::Client(command) => client::run(command, &global).await,
         Command::User(command) => user::run(command, &global).await,
         Command::Session(command) => session::run(command, &global).await,

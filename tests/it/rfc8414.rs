@@ -80,7 +80,7 @@ mod s2_authorization_server_metadata {
                 .iter()
                 .filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri")
                 .collect();
-            assert_eq!(endpoints.len(), 6);
+            assert_eq!(endpoints.len(), 7);
             for (name, url) in endpoints {
                 let path = url.as_str().unwrap().strip_prefix(s.issuer()).unwrap();
                 let get = s.get(path).send().await.status;

@@ -14,6 +14,14 @@ pub enum ConfigCommand {
     Check,
 }
 
+/// `signet restore-epoch`
+#[derive(Debug, Args)]
+pub struct RestoreEpoch {
+    /// Do it without asking
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// Manage login sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
