@@ -59,6 +59,10 @@ struct Floor {
 /// Null, larger than any number that the format can name.
 const ALL: i64 = i64::MAX;
 
+/// How far the local clock may go back, in seconds, before the entries that it has dropped are asked for again.
+/// `dies_at` lies further behind the last token than this.
+pub const STEP_BACK: i64 = 5;
+
 /// The dead are swept once they are this many and an eighth of all: a sweep looks at each entry.
 const FEWEST_SWEPT: usize = 256;
 
@@ -104,16 +108,25 @@ impl Live {
         }
     }
 
-    /// Drops the entries whose `dies_at` is not after `now`, in Unix seconds. Going back in time drops nothing and
-    /// brings nothing back.
-    pub fn expire(&mut self, now: i64) {
-        let deaths = &mut self.deaths;
-        deaths.advance(now);
-        if deaths.dead < FEWEST_SWEPT || deaths.dead < deaths.living / 8 {
-            return;
+    /// Drops the entries whose `dies_at` is not after `now`, in Unix seconds. Says whether the clock has gone back
+    /// by more than [`STEP_BACK`]: what was dropped while it was ahead may live on, and has to be learnt again from
+    /// a snapshot.
+    pub fn expire(&mut self, now: i64) -> bool {
+        if now < self.deaths.now.saturating_sub(STEP_BACK) {
+            self.sweep();
+            self.deaths.now = now;
+            return true;
         }
-        let now = deaths.now;
-        deaths.dead = 0;
+        self.deaths.advance(now);
+        if self.deaths.dead >= FEWEST_SWEPT && self.deaths.dead >= self.deaths.living / 8 {
+            self.sweep();
+        }
+        false
+    }
+
+    fn sweep(&mut self) {
+        let now = self.deaths.now;
+        self.deaths.dead = 0;
         self.iss = self.iss.filter(|floor| floor.dies_at > now);
         self.kid.retain(|dies_at| *dies_at > now);
         self.client.retain(|floor| floor.dies_at > now);
@@ -365,11 +378,27 @@ mod tests {
         live.expire(20);
         assert_eq!((live.len(), live.voids(&TOKEN)), (0, None));
         assert!(live.entries().is_empty());
-        live.expire(10);
+        assert!(!live.expire(20 - STEP_BACK));
         assert!(!live.fold(&entry(Kind::Sid, "s", None, 20)));
         assert_eq!((live.len(), live.voids(&TOKEN)), (0, None));
         assert!(live.fold(&entry(Kind::Sid, "s", None, 21)));
         assert_eq!((live.len(), live.voids(&TOKEN)), (1, Some(Kind::Sid)));
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_has_dropped_can_be_learnt_again_once_it_has_gone_back() {
+        let mut live = Live::default();
+        live.fold(&entry(Kind::Sid, "s", None, 20));
+        live.fold(&entry(Kind::Jti, "j", None, 5_000));
+        assert!(!live.expire(3_600));
+        assert_eq!((live.len(), live.voids(&TOKEN)), (1, Some(Kind::Jti)));
+        assert!(live.expire(10));
+        assert!(!live.expire(10));
+        assert_eq!((live.len(), live.voids(&TOKEN)), (1, Some(Kind::Jti)));
+        assert!(live.fold(&entry(Kind::Sid, "s", None, 20)));
+        assert_eq!((live.len(), live.voids(&TOKEN)), (2, Some(Kind::Sid)));
+        live.expire(20);
+        assert_eq!((live.len(), live.voids(&TOKEN)), (1, Some(Kind::Jti)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! state and the follower. Nothing here reads a clock, a socket or a file.
 
 pub mod entry;
+pub mod follower;
 mod json;
 pub mod live;
 pub mod message;
