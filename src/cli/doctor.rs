@@ -41,6 +41,7 @@ pub(super) async fn run(global: &Global) -> Outcome {
         Ok(context) => {
             findings.push(("configuration", configuration(&context, global)));
             findings.push(("issuer", issuer(context.config())));
+            findings.push(("revocation feed", Ok(feed(context.config()))));
             findings.push(("folders", folders(context.config())));
             let master = master_key(context.config());
             let records = database(&context, &mut findings).await;
@@ -101,6 +102,17 @@ fn issuer(config: &Config) -> Finding {
     }
     let proxy = if issuer.is_https() { "https by a proxy in front of" } else { "plain http on" };
     Ok(format!("{}, {proxy} {}", issuer.as_str(), config.listen))
+}
+
+fn feed(config: &Config) -> String {
+    let feed = &config.revocation;
+    if !feed.enabled {
+        return "switched off: a service that verifies tokens on its own accepts them until they expire".to_owned();
+    }
+    format!(
+        "{}/revocation/stream for up to {} followers a node, a heartbeat every {} ms",
+        config.public_url, feed.max_followers, feed.heartbeat_ms
+    )
 }
 
 /// The folder of the master key is its owner's alone; the folder of a SQLite database can be written to.

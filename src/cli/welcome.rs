@@ -33,6 +33,7 @@ impl Welcome<'_> {
         let addresses = pairs(&[
             ("Issuer", self.issuer.as_str().to_owned()),
             ("Discovery", self.issuer.url("/.well-known/openid-configuration")),
+            ("Revocations", self.issuer.url("/revocation/stream")),
             ("Demo page", self.issuer.url("/demo")),
             ("Operators", format!("http://{}/readyz, /metrics", self.admin)),
             ("Database", self.database.to_owned()),
@@ -58,6 +59,7 @@ impl Welcome<'_> {
         json!({
             "issuer": self.issuer.as_str(),
             "discovery": self.issuer.url("/.well-known/openid-configuration"),
+            "revocation_configuration": self.issuer.url("/.well-known/revocation-configuration"),
             "demo": self.issuer.url("/demo"),
             "admin": format!("http://{}", self.admin),
             "database": self.database,

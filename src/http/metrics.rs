@@ -70,6 +70,49 @@ pub struct Metrics {
     verdicts: Family<VerdictLabel, Gauge<f64, AtomicU64>>,
     connections: Family<StateLabel, Gauge>,
     hashing: Family<StateLabel, Gauge>,
+    feed: Feed,
+}
+
+/// What is to be seen of the revocation feed.
+#[derive(Clone, Debug)]
+struct Feed {
+    lag: Histogram,
+    live_entries: Gauge,
+    followers: Gauge,
+    batch: Gauge,
+    staleness: Gauge<f64, AtomicU64>,
+}
+
+impl Feed {
+    fn register(registry: &mut Registry) -> Self {
+        let feed = Self {
+            lag: Histogram::new(BUCKETS),
+            live_entries: Gauge::default(),
+            followers: Gauge::default(),
+            batch: Gauge::default(),
+            staleness: Gauge::default(),
+        };
+        let Self { lag, live_entries, followers, batch, staleness } = feed.clone();
+        registry.register("revocation_lag_seconds", "From a revocation to its batch", lag);
+        registry.register("revocation_live_entries", "Revocations that can still void a token", live_entries);
+        registry.register("revocation_followers", "Streams and held requests", followers);
+        registry.register("revocation_batch", "The number of the newest batch", batch);
+        registry.register(
+            "revocation_staleness_seconds",
+            "How long ago this node vouched that everything revoked is published",
+            staleness,
+        );
+        feed
+    }
+
+    fn look(&self, app: &App) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let stats = app.provider.feed.stats();
+        self.live_entries.set(count(stats.live_entries));
+        self.followers.set(count(app.followers.count()));
+        self.batch.set(stats.n);
+        self.staleness.set(app.provider.clock.now().since(stats.complete_as_of).as_secs_f64());
+    }
 }
 
 impl Default for Metrics {
@@ -103,7 +146,8 @@ impl Metrics {
         registry.register("password_hash_jobs", "Password hashes, by state", hashing.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This build", build);
-        Self { registry, requests, tokens, errors, logins, verdicts, connections, hashing }
+        let feed = Feed::register(&mut registry);
+        Self { registry, requests, tokens, errors, logins, verdicts, connections, hashing, feed }
     }
 
     /// One answered request.
@@ -142,6 +186,12 @@ impl Metrics {
         self.logins.get_or_create(&ResultLabel { result }).inc();
     }
 
+    /// Something that is told how long each revocation waited for its batch.
+    pub fn lag(&self) -> impl Fn(Duration) + Send + Sync + 'static {
+        let lag = self.feed.lag.clone();
+        move |waited| lag.observe(waited.as_secs_f64())
+    }
+
     fn text(&self, app: &App) -> Result<String, std::fmt::Error> {
         let (used, idle) = app.provider.store.pool_usage();
         self.connections.get_or_create(&StateLabel { state: "used" }).set(i64::from(used));
@@ -154,6 +204,7 @@ impl Metrics {
             #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 refreshes may be rounded")]
             self.verdicts.get_or_create(&VerdictLabel { verdict }).set(total as f64);
         }
+        self.feed.look(app);
         let mut text = String::new();
         encode(&mut text, &self.registry).map(|()| text)
     }

@@ -21,7 +21,7 @@ use crate::flow::revocation::{self, BatchAnswer};
 pub use stream::stream;
 
 /// The largest number of a batch: the last integer that every JSON parser reads exactly.
-const LAST_NUMBER: u64 = (1 << 53) - 1;
+const LAST_NUMBER: i64 = (1 << 53) - 1;
 
 /// `Revocation-Batch`: what the call revoked is in the batches up to this number.
 pub const REVOCATION_BATCH: HeaderName = HeaderName::from_static("revocation-batch");
@@ -68,7 +68,7 @@ pub async fn batch(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let Some(n) = request.match_info().get("n").and_then(number).filter(|n| *n > 0) else {
         return said(&request, StatusCode::NOT_FOUND, "Batches have decimal numbers from 1 to 2^53-1.");
     };
-    let answer = match revocation::batch(&app.provider, n).await {
+    let answer = match find(&app, n).await {
         Ok(BatchAnswer::Newest) => hold(&app, n).await,
         answer => answer.map(Held::Answer),
     };
@@ -82,6 +82,19 @@ pub async fn batch(request: HttpRequest, app: Data<App>) -> HttpResponse {
     }
 }
 
+/// A batch by its number. One that this node does not know may be another node's: the database is asked once.
+async fn find(app: &App, n: i64) -> Outcome<BatchAnswer> {
+    let op = &app.provider;
+    let answer = revocation::batch(op, n).await?;
+    if answer != BatchAnswer::Beyond {
+        return Ok(answer);
+    }
+    match revocation::published(op).await {
+        Some(_) => revocation::batch(op, n).await,
+        None => Err(Rejection::unavailable(&"the newest batch could not be looked up in time")),
+    }
+}
+
 /// What came of waiting for the next batch.
 enum Held {
     Answer(BatchAnswer),
@@ -90,7 +103,7 @@ enum Held {
 }
 
 /// Holds a request until the batch exists, at most for one heartbeat.
-async fn hold(app: &App, n: u64) -> Outcome<Held> {
+async fn hold(app: &App, n: i64) -> Outcome<Held> {
     let Some(mut follower) = app.followers.admit() else { return Ok(Held::Full) };
     let op = &app.provider;
     let mut views = op.feed.subscribe();
@@ -115,7 +128,7 @@ async fn hold(app: &App, n: u64) -> Outcome<Held> {
     if !swept {
         return Err(Rejection::unavailable(&"the outbox was not seen for a heartbeat"));
     }
-    revocation::heartbeat(op, &view).await.map(Held::Heartbeat)
+    revocation::heartbeat(op, &view).map(Held::Heartbeat)
 }
 
 /// Says which batch holds what a call has revoked. Where that is not known in time, the header is left out.
@@ -132,7 +145,7 @@ fn is_served(app: &App) -> bool {
 }
 
 /// A decimal number without sign and leading zeros.
-fn number(text: &str) -> Option<u64> {
+fn number(text: &str) -> Option<i64> {
     let decimal = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let padded = text.len() > 1 && text.starts_with('0');
     if !decimal || padded {

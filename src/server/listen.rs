@@ -118,6 +118,8 @@ pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Re
 /// # Errors
 /// Pages that cannot be prepared.
 pub fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<App, SetupError> {
+    let metrics = Metrics::new();
+    provider.feed.on_published(metrics.lag());
     let site = Site::new("Signet", provider.policy.issuer.as_str());
     Ok(App {
         pages: Pages::new(site).map_err(|error| SetupError(error.to_string()))?,
@@ -137,7 +139,7 @@ pub fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Resul
             admin_on_public: config.admin.allow_on_public,
         },
         provider,
-        metrics: Metrics::new(),
+        metrics,
         stopping: AtomicBool::new(false),
     })
 }

@@ -60,7 +60,7 @@ fn every_command_has_one_line_of_help_and_an_example_that_works() {
             assert!(explained, "{path} {}", argument.get_id());
         }
     });
-    assert_eq!(seen, 43, "commands and groups");
+    assert_eq!(seen, 44, "commands and groups");
 }
 
 #[test]
@@ -74,6 +74,8 @@ fn the_lines_of_the_contract_are_understood() {
         "signet config check",
         "signet migrate",
         "signet migrate --dry-run",
+        "signet restore-epoch",
+        "signet restore-epoch --yes --json",
         "signet client create --name A --id a --public --redirect-uri http://127.0.0.1/callback --redirect-uri https://b \
          --scope openid --grant-type authorization_code --grant-type refresh_token --origin https://b --audience https://api \
          --first-party --metadata client.json",

@@ -17,7 +17,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
-use super::{beyond, bytes, full, gone, is_served, no_feed, number, refused, said};
+use super::{beyond, bytes, find, full, gone, is_served, no_feed, number, refused, said};
 use crate::flow::revocation::{self, BatchAnswer, View};
 use crate::http::app::App;
 use crate::http::followers::Follower;
@@ -45,8 +45,8 @@ pub async fn stream(request: HttpRequest, app: Data<App>) -> HttpResponse {
             Ok(snapshot) => (snapshot.n, Event::new("snapshot", snapshot.n, snapshot.body)),
             Err(rejection) => return refused(&request, &app, &rejection),
         },
-        Some(n) => match revocation::batch(op, n.saturating_add(1)).await {
-            Ok(BatchAnswer::Kept(batch)) => (n.saturating_add(1), Event::new("batch", n.saturating_add(1), batch)),
+        Some(n) => match find(&app, n + 1).await {
+            Ok(BatchAnswer::Kept(batch)) => (n + 1, Event::new("batch", n + 1, batch)),
             Ok(BatchAnswer::Newest) => (n, Event::default()),
             Ok(BatchAnswer::Beyond) => return beyond(&request),
             Ok(BatchAnswer::Gone) => return gone(&request),
@@ -54,7 +54,8 @@ pub async fn stream(request: HttpRequest, app: Data<App>) -> HttpResponse {
         },
     };
     let pulse = Box::pin(sleep(op.policy.revocation.heartbeat));
-    let following = Following { app, follower, views, position, event: first, pulse, due: true, swept: true };
+    let swept = op.feed.view().is_made();
+    let following = Following { app, follower, views, position, event: first, pulse, due: true, swept };
     HttpResponse::Ok()
         // The connection ends with the stream, so that a stopping server does not wait for it.
         .force_close()
@@ -66,8 +67,8 @@ pub async fn stream(request: HttpRequest, app: Data<App>) -> HttpResponse {
 
 /// The last number that the verifier has. A reconnecting `EventSource` repeats its first URL and adds the header, so the
 /// header is the newer of the two.
-fn from(request: &HttpRequest) -> Result<Option<u64>, &'static str> {
-    let mut last: Option<u64> = None;
+fn from(request: &HttpRequest) -> Result<Option<i64>, &'static str> {
+    let mut last: Option<i64> = None;
     for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
         if name == "from" {
             if last.is_some() {
@@ -90,7 +91,7 @@ fn from(request: &HttpRequest) -> Result<Option<u64>, &'static str> {
 struct Event(VecDeque<Bytes>);
 
 impl Event {
-    fn new(name: &str, n: u64, message: Arc<str>) -> Self {
+    fn new(name: &str, n: i64, message: Arc<str>) -> Self {
         let head = format!("event: {name}\nid: {n}\ndata: ");
         Self([head.into(), bytes(message), Bytes::from_static(b"\n\n")].into())
     }
@@ -112,7 +113,7 @@ struct Following {
     follower: Follower,
     views: watch::Receiver<Arc<View>>,
     /// The newest batch that was sent, or is being sent.
-    position: u64,
+    position: i64,
     event: Event,
     pulse: Pin<Box<Sleep>>,
     /// The time of a heartbeat has come.
@@ -143,7 +144,7 @@ impl Following {
                 return self.batch().await;
             }
             if self.due && self.swept && view.n == self.position {
-                return self.heartbeat(&view).await;
+                return self.heartbeat(&view);
             }
             tokio::select! {
                 () = self.follower.dismissed() => return None,
@@ -160,9 +161,9 @@ impl Following {
         Some(Event::new("batch", n, batch))
     }
 
-    async fn heartbeat(&mut self, view: &View) -> Option<Event> {
+    fn heartbeat(&mut self, view: &Arc<View>) -> Option<Event> {
         let op = &self.app.provider;
-        let heartbeat = revocation::heartbeat(op, view).await.ok()?;
+        let heartbeat = revocation::heartbeat(op, view).ok()?;
         (self.due, self.swept) = (false, false);
         self.pulse = Box::pin(sleep(op.policy.revocation.heartbeat));
         Some(Event::new("heartbeat", view.n, heartbeat))

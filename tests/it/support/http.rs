@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 #[derive(Clone, Debug)]
 #[must_use]
 pub(crate) struct Request {
-    to: SocketAddr,
+    pub(crate) to: SocketAddr,
     method: String,
     target: String,
     headers: Vec<(String, String)>,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use signet::flow::admin::clients::{self, CreateClient, MetadataChange, RotatedSecret};
-use signet::flow::admin::{By, audit, sessions, users};
+use signet::flow::admin::{By, api_keys, audit, sessions, users};
 use signet::flow::logout::LoggedOut;
 use signet::model::audit::{AuditEntry, Origin};
 use signet::oauth::client_metadata::ClientMetadata;
@@ -96,7 +96,14 @@ impl Server {
         self.history(name).await.iter().map(|entry| entry.event.as_str()).collect()
     }
 
-    fn by<'a>(&self, origin: &'a Origin) -> By<'a> {
+    /// A key of the administration API.
+    pub(crate) async fn api_key(&self) -> String {
+        let origin = Origin::default();
+        let created = api_keys::create(&self.op, &self.by(&origin), "test", None).await.unwrap();
+        created.key.reveal().to_owned()
+    }
+
+    pub(crate) fn by<'a>(&self, origin: &'a Origin) -> By<'a> {
         By { actor: "cli", origin, now: self.now() }
     }
 }
