@@ -69,6 +69,7 @@ pub(super) fn sentence(entry: &AuditEntry) -> String {
         Event::KeyRemoved => format!("signing key {} taken out of use", detail(entry, "kid")),
         Event::ApiKeyCreated => format!("API key {} made", detail(entry, "name")),
         Event::ApiKeyDeleted => format!("API key {} deleted", detail(entry, "api_key")),
+        Event::EpochRestored => "everything voided after the database was restored".to_owned(),
     }
 }
 

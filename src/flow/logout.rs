@@ -30,7 +30,8 @@ impl LoggedOut {
 /// No client's access tokens live longer (S-058).
 pub const LONGEST_ACCESS_TOKEN: std::time::Duration = std::time::Duration::from_secs(900);
 
-fn longest_access_token(op: &Provider) -> std::time::Duration {
+/// No access token of this deployment lives longer.
+pub(super) fn longest_access_token(op: &Provider) -> std::time::Duration {
     op.policy.tokens.access_token.max(LONGEST_ACCESS_TOKEN)
 }
 

@@ -20,6 +20,7 @@ pub mod logout;
 pub mod metadata;
 pub mod policy;
 pub mod rejection;
+pub mod revocation;
 pub mod revoke;
 pub mod userinfo;
 
@@ -39,6 +40,8 @@ pub struct Provider {
     pub store: Store,
     /// The signing keys as of now.
     pub keys: keys::Keys,
+    /// The revocation feed.
+    pub feed: revocation::Feed,
     /// Registered clients, from memory where that is fresh enough.
     pub clients: clients::Clients,
     /// Sign-ins begun and not finished, by address.

@@ -82,6 +82,16 @@ impl PrivateKey {
         Self::from_pair(algorithm, pair)
     }
 
+    /// The Ed25519 key of a seed (RFC 8032 §5.1.5).
+    ///
+    /// # Errors
+    /// [`Error::KeyRejected`], which no seed brings about.
+    pub(super) fn from_ed25519_seed(seed: &[u8; 32]) -> Result<Self, Error> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed)
+            .map_err(|_| Error::KeyRejected("it is no seed of an Ed25519 key"))?;
+        Self::from_pair(Algorithm::EdDsa, Pair::Ed(pair))
+    }
+
     /// The key as PKCS#8, to be sealed.
     ///
     /// # Errors

@@ -81,6 +81,8 @@ events! {
     ApiKeyCreated = "api_key.created";
     /// An API key was deleted.
     ApiKeyDeleted = "api_key.deleted";
+    /// Everything was voided because the database had been restored.
+    EpochRestored = "installation.epoch_restored";
 }
 
 /// Where a request came from, for the audit log and the device list.

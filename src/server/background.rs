@@ -1,4 +1,4 @@
-//! What runs beside the requests: the key schedule, cleanup, and following the database's clock.
+//! What runs beside the requests: the key schedule, the revocation feed, cleanup, and following the database's clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::flow::{Provider, keys};
+use crate::flow::{Provider, keys, revocation};
 use crate::storage::{Error, Store, SweepCursor};
 
 /// What another node or the command line has changed is known within this: a key removed in an emergency signs no
 /// longer than that.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
+/// What another node has revoked is published by this one within this, should that node die.
+const FEED_INTERVAL: Duration = Duration::from_millis(100);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// A difference below this is noise of the measurement.
 const TOLERATED_MILLIS: i64 = 20;
@@ -42,6 +44,33 @@ pub async fn rotate_keys(op: Arc<Provider>) {
             tracing::error!(reason = ?rejection.reason, "the signing keys could not be brought up to date");
         }
     }
+}
+
+/// Publishes revocations until cancelled: at news of any, and now and then, so that none is left lying.
+pub async fn publish_revocations(op: Arc<Provider>) {
+    let news = op.store.feed_news();
+    let mut ticks = interval(FEED_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = news.notified() => {}
+        }
+        match revocation::sweep(&op).await {
+            Ok(()) => failing = false,
+            Err(rejection) if !failing => {
+                failing = true;
+                tracing::error!(reason = ?rejection.reason, "revocations cannot be published at present");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Hears of other nodes' batches until cancelled.
+pub async fn listen_to_feed(op: Arc<Provider>) {
+    op.store.listen_to_feed().await;
 }
 
 /// Deletes what has expired until cancelled.

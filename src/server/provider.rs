@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
-use crate::flow::policy::{Policy, RefreshPolicy, RevocationPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy};
-use crate::flow::{Provider, Secrets, clients, keys, limiter};
+use crate::flow::policy::{Policy, RefreshPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy};
+use crate::flow::{Provider, Secrets, clients, keys, limiter, revocation};
 use crate::jose::master_key_file;
 use crate::jose::seal::MasterKey;
 use crate::model::key_schedule::KeyPolicy;
@@ -97,6 +97,7 @@ pub async fn build(config: &Config, store: Store, world: &World) -> Result<Provi
     );
     Ok(Provider {
         store,
+        feed: revocation::Feed::new(&master).map_err(setup)?,
         keys: keys::Keys::new(master, now).map_err(setup)?,
         clients: clients::Clients::default(),
         unfinished: limiter::Limiter::new(UNFINISHED_PERIOD, UNFINISHED_BURST),

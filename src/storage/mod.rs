@@ -14,13 +14,16 @@ mod db;
 mod endings;
 mod error;
 mod families;
+mod feed;
 mod gather;
 mod installation;
 mod interactions;
 mod keys;
+mod listen;
 mod migrate;
 mod outbox;
 mod patience;
+mod restoration;
 mod row;
 mod sessions;
 mod standing;
@@ -39,10 +42,12 @@ pub use db::{Arg, Options};
 pub use endings::{Ended, Target};
 pub use error::Error;
 pub use families::{FamilySummary, NewFamily, RotateRequest, Rotated, Rotation};
+pub use feed::{Draft, Drained, FeedHead, Made, Sealed};
 pub use installation::Installation;
 pub use interactions::Interaction;
 pub use keys::KeyStep;
 pub use migrate::MigrationPlan;
+pub use restoration::Restored;
 pub use sessions::NewSession;
 pub use standing::TokenStanding;
 pub use sweep::{SweepCursor, Swept};
@@ -134,7 +139,7 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 17] = [
+const STATEMENTS: [&[db::Sql]; 19] = [
     api_keys::ALL,
     audit::ALL,
     batch::ALL,
@@ -143,10 +148,12 @@ const STATEMENTS: [&[db::Sql]; 17] = [
     consents::ALL,
     endings::ALL,
     families::ALL,
+    feed::ALL,
     installation::ALL,
     interactions::ALL,
     keys::ALL,
     outbox::ALL,
+    restoration::ALL,
     sessions::ALL,
     standing::ALL,
     sweep::ALL,

@@ -69,6 +69,11 @@ const REVOKED: Sql = sweep!("revoked_token", "jti", "expires_at < $1");
 const THROTTLE: Sql = sweep!("throttle", "bucket", "allowed_at < $1");
 const DEVICES: Sql = sweep!("known_device", "cookie_hash", "expires_at < $1");
 const AUDIT: Sql = sweep!("audit_event", "id", "at < $1");
+// A prefix, so that what is kept has no gaps.
+const BATCHES: Sql = Sql::both(
+    "DELETE FROM revocation_batch WHERE n <= (
+        SELECT MAX(n) FROM (SELECT n, created_at FROM revocation_batch ORDER BY n LIMIT $2) w WHERE created_at < $1)",
+);
 // No index may mention what a refresh changes, so families and sessions are visited in the order of their keys, a
 // window at a time; the next visit goes on where this one stopped and begins anew at the end.
 const FAMILY_WINDOW: Sql = Sql::both(
@@ -99,6 +104,7 @@ pub(super) const ALL: &[Sql] = &[
     THROTTLE,
     DEVICES,
     AUDIT,
+    BATCHES,
     FAMILY_WINDOW,
     FAMILIES,
     SESSION_WINDOW,
@@ -109,6 +115,9 @@ pub(super) const ALL: &[Sql] = &[
 /// Rows that expired or ended this long ago may go: longer than any code, access token or clock difference, so
 /// that nothing still under way misses them.
 const GRACE: Duration = Duration::from_secs(3600);
+
+/// Batches of the revocation feed are kept so long: longer than any entry lives (docs/revocation-feed.md §3).
+const FEED_RETENTION: Duration = Duration::from_secs(20 * 60);
 
 /// Where the last visit of the tables without an expiry index stopped.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +140,7 @@ pub struct Swept {
     pub families: u64,
     /// Login sessions.
     pub sessions: u64,
-    /// Codes, interactions, revocations, throttle buckets and known devices.
+    /// Codes, interactions, revocations, batches of the feed, throttle buckets and known devices.
     pub other: u64,
     /// Audit entries past their retention.
     pub audit: u64,
@@ -166,6 +175,7 @@ impl Store {
         for statement in [&CODES, &REVOKED, &DEVICES] {
             swept.other += self.db.write(statement, args![old, batch]).await?;
         }
+        swept.other += self.db.write(&BATCHES, args![now.minus(FEED_RETENTION), batch]).await?;
         swept.audit = self.db.write(&AUDIT, args![now.minus(audit_retention), batch]).await?;
         let from = std::mem::take(&mut cursor.family);
         let window = self.db.fetch_optional::<(Vec<u8>,)>(&FAMILY_WINDOW, args![from.clone(), batch]).await?;

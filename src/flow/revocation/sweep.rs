@@ -1,0 +1,153 @@
+//! One look into the database, and what follows from it (docs/revocation-feed.md §6).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use signet_verify::feed::message::{Batch, Message, Refused};
+
+use super::{Feed, View, digest};
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::rejection::{Outcome, Rejection};
+use crate::storage::{Draft, Drained, FeedHead, Sealed};
+
+/// So long an answer waits for its batch.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// So many batches are read at once.
+const PAGE: u32 = 64;
+
+/// Publishes what is in the outbox and takes over what other nodes have published: every 100 ms, and whenever there is
+/// news. Where nothing has happened it costs one small read.
+///
+/// # Errors
+/// A storage fault. This node then vouches for nothing newer than it did, until a sweep succeeds.
+pub async fn sweep(op: &Provider) -> Outcome<()> {
+    let mut turn = op.feed.turn.lock().await;
+    take_turn(op, &mut turn).await
+}
+
+/// After a committed revocation: the number of a batch up to which it is published. `None` where that could not be
+/// had in time; the revocation stands all the same.
+pub async fn published(op: &Provider) -> Option<i64> {
+    let before = op.feed.begun.load(Ordering::SeqCst);
+    let waiting = async {
+        let mut turn = op.feed.turn.lock().await;
+        // While this waited, a sweep that began after the commit may have seen it: one serves all who waited.
+        if *turn <= before {
+            take_turn(op, &mut turn).await.ok()?;
+        }
+        Some(op.feed.view().n)
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.ok().flatten()
+}
+
+async fn take_turn(op: &Provider, completed: &mut u64) -> Outcome<()> {
+    let number = op.feed.begun.fetch_add(1, Ordering::SeqCst) + 1;
+    loop {
+        // Before the statement, so that what it sees is no older.
+        let now = op.clock.now();
+        let (head, pending) = op.store.feed_glance().await?;
+        if !pending {
+            follow(op, &head).await?;
+            vouch(&op.feed, head, Some(now));
+            break;
+        }
+        let Drained { head, made, complete } = op.store.make_batch(now, |draft| seal(op, draft)).await?;
+        if let Some(made) = made {
+            if let Some(hook) = op.feed.lag.get() {
+                made.waited.iter().for_each(|waited| hook(*waited));
+            }
+            let mut state = op.feed.state();
+            if (state.view.n, &state.view.head) == (head.n - 1, &made.prev) {
+                state.fold(&made.entries);
+                state.remember(head.n, Arc::from(made.body));
+                state.view = View { n: head.n, head: head.digest.clone(), ..state.view.clone() };
+            }
+        }
+        follow(op, &head).await?;
+        vouch(&op.feed, head, complete.then_some(now));
+        if complete {
+            break;
+        }
+    }
+    op.feed.state().expire(op.clock.now());
+    *completed = number;
+    Ok(())
+}
+
+fn seal(op: &Provider, draft: &Draft) -> Result<Sealed, Rejection> {
+    let message = Message::Batch(Batch {
+        issuer: op.policy.issuer.as_str().to_owned(),
+        n: draft.n,
+        at: draft.at.millis(),
+        prev: draft.prev.clone(),
+        entries: draft.entries.clone(),
+    });
+    let body = op.feed.sign(&message)?.to_string();
+    Ok(Sealed { digest: digest(&body), body })
+}
+
+/// Reads what this node has not folded yet.
+async fn follow(op: &Provider, head: &FeedHead) -> Outcome<()> {
+    let mut at = {
+        let state = op.feed.state();
+        if (state.view.n, &state.view.head) == (head.n, &head.digest) {
+            return Ok(());
+        }
+        state.view.n
+    };
+    if at >= head.n {
+        roll_back(op, at, head.n);
+        return Ok(());
+    }
+    loop {
+        let page = op.store.feed_batches(at, head.n, PAGE).await?;
+        for (n, body) in &page {
+            take_over(op, *n, body);
+            at = *n;
+        }
+        // A number that jumped ahead leaves none to read.
+        if page.len() < PAGE as usize {
+            return Ok(());
+        }
+    }
+}
+
+/// Folds a stored batch. One that this deployment did not make is passed over: its issuer had another name, and its
+/// tokens are none of this issuer's.
+fn take_over(op: &Provider, n: i64, body: &str) {
+    match op.feed.keys.open(body, op.policy.issuer.as_str()) {
+        Ok(message) => {
+            let mut state = op.feed.state();
+            state.fold(message.entries());
+            state.remember(n, Arc::from(body));
+            state.view = View { n, head: digest(body), ..state.view.clone() };
+        }
+        Err(Refused::Issuer) => tracing::debug!(n, "a batch of the feed is another issuer's"),
+        Err(refused) => tracing::error!(n, %refused, "a stored batch of the feed was passed over"),
+    }
+}
+
+/// The database knows less than this node. What this node has folded it keeps: nothing is un-revoked by it.
+fn roll_back(op: &Provider, known: i64, newest: i64) {
+    op.feed.state().recent.clear();
+    tracing::error!(
+        known,
+        newest,
+        "the revocation feed has gone back: the database was restored or promoted behind its commits; stop all nodes \
+         and run: signet restore-epoch"
+    );
+}
+
+/// Publishes what this node now vouches for.
+fn vouch(feed: &Feed, head: FeedHead, complete_as_of: Option<Timestamp>) {
+    let view = {
+        let mut state = feed.state();
+        let complete_as_of = complete_as_of.unwrap_or(state.view.complete_as_of);
+        state.oldest = state.oldest.min(head.n + 1);
+        state.view = View { n: head.n, head: head.digest, complete_as_of };
+        state.view.clone()
+    };
+    feed.views.send_replace(Arc::new(view));
+}
