@@ -286,21 +286,29 @@ impl<'a> Parts<'a> {
     }
 
     fn check_signature(&self, key: &impl VerifyingKey) -> Result<(), Rejected> {
-        let signature = base64url::decode(self.signature).ok_or(Rejected::Encoding)?;
-        let scalars_are_positive = || signature.chunks(32).all(|scalar| scalar.iter().any(|byte| *byte != 0));
-        match key.algorithm() {
-            // RFC 7518 §3.4: R and S of 32 bytes each, no DER; FIPS 186-5 §6.4.2: neither is zero.
-            Algorithm::Es256 if signature.len() != 64 || !scalars_are_positive() => {
-                return Err(Rejected::SignatureForm);
-            }
-            // RFC 8032 §5.1.6.
-            Algorithm::EdDsa if signature.len() != 64 => return Err(Rejected::SignatureForm),
-            _ => {}
-        }
-        let signed =
-            Signed { content: self.signed.as_bytes(), signature: &signature, encoded: self.signature };
-        if key.verifies(&signed) { Ok(()) } else { Err(Rejected::Signature) }
+        check_signature(key, self.signed.as_bytes(), self.signature)
     }
+}
+
+/// Checks a signature, given as unpadded base64url.
+pub(super) fn check_signature(
+    key: &impl VerifyingKey,
+    content: &[u8],
+    encoded: &str,
+) -> Result<(), Rejected> {
+    let signature = base64url::decode(encoded).ok_or(Rejected::Encoding)?;
+    let scalars_are_positive = || signature.chunks(32).all(|scalar| scalar.iter().any(|byte| *byte != 0));
+    match key.algorithm() {
+        // RFC 7518 §3.4: R and S of 32 bytes each, no DER; FIPS 186-5 §6.4.2: neither is zero.
+        Algorithm::Es256 if signature.len() != 64 || !scalars_are_positive() => {
+            return Err(Rejected::SignatureForm);
+        }
+        // RFC 8032 §5.1.6.
+        Algorithm::EdDsa if signature.len() != 64 => return Err(Rejected::SignatureForm),
+        _ => {}
+    }
+    let signed = Signed { content, signature: &signature, encoded };
+    if key.verifies(&signed) { Ok(()) } else { Err(Rejected::Signature) }
 }
 
 /// RFC 7515 §4.1.9: media types compare without regard to case, and `application/` may be left out.

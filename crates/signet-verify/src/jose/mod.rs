@@ -14,3 +14,16 @@ pub mod jwk;
 pub mod jws;
 pub mod strict_json;
 pub mod thumbprint;
+
+#[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
+mod jwk_tests;
+#[cfg(test)]
+mod proof_tests;
+#[cfg(test)]
+mod signer_tests;
+#[cfg(test)]
+mod vector_tests;
+#[cfg(test)]
+mod wycheproof_tests;
