@@ -1,12 +1,11 @@
 //! Access tokens presented to this server itself (RFC 6750): userinfo, the administration API, introspection.
 
-use serde_json::Value;
+use signet_verify::jose::claims::{Claims, Expect};
 
 use super::Provider;
 use super::issue::ACCESS_TOKEN_TYPE;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
-use crate::jose::claims::{Claims, Expect};
 use crate::model::user::Subject;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scope;
@@ -53,7 +52,7 @@ pub fn genuine(
     now: Timestamp,
 ) -> Outcome<Claims> {
     let typ = [ACCESS_TOKEN_TYPE];
-    let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now);
+    let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now.millis());
     expect.audience = audience;
     let claims = op.keys.current().verify(token.reveal(), &expect);
     claims.map_err(|rejected| Rejection::invalid_token(rejected.reason()))

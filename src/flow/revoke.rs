@@ -30,7 +30,7 @@ pub async fn revoke(
     }
     let Ok(claims) = bearer::genuine(op, &AccessToken::new(token), None, now) else { return Ok(()) };
     let own = claims.str("client_id") == Some(client.id.as_str());
-    let (Some(jti), Some(expires_at), true) = (claims.str("jti"), claims.expires_at(), own) else {
+    let (Some(jti), Some(expires_at), true) = (claims.str("jti"), claims.millis("exp"), own) else {
         return Ok(());
     };
     let mut entry = op
@@ -40,7 +40,7 @@ pub async fn revoke(
         .details(serde_json::json!({ "jti": jti }).to_string());
     entry.user = claims.str("sub").and_then(|sub| sub.parse().ok());
     entry.session = claims.str("sid").and_then(|sid| sid.parse().ok());
-    Ok(op.store.revoke_access_token(jti, expires_at, &entry).await?)
+    Ok(op.store.revoke_access_token(jti, Timestamp::from_millis(expires_at), &entry).await?)
 }
 
 /// Any generation of the family will do: who holds an old one held the current one.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use signet_verify::jose::jwk::Unusable;
+
 use crate::entropy::EntropyError;
 use crate::oauth::algorithm::Algorithm;
 use crate::secret::KeyId;
@@ -87,6 +89,12 @@ impl std::error::Error for Error {
             Self::Entropy(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::KeyRejected(unusable.0)
     }
 }
 

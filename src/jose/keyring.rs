@@ -9,15 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Value, json};
+use signet_verify::jose::claims::{Claims, Expect};
+use signet_verify::jose::jws::{self, LONGEST_TOKEN, Rejected};
 
 use crate::clock::Timestamp;
 use crate::digest::{base64url, sha256};
-use crate::jose::claims::{Claims, Expect};
 use crate::jose::error::Error;
 use crate::jose::private_key::PrivateKey;
 use crate::jose::seal::MasterKey;
 use crate::jose::verification_keys::{VerificationKey, VerificationKeys};
-use crate::jose::verify::{LONGEST_TOKEN, Rejected};
 use crate::model::key::{KeyState, SigningKeyRecord};
 use crate::oauth::algorithm::Algorithm;
 use crate::secret::KeyId;
@@ -118,13 +118,13 @@ impl Keyring {
         self.signing_key(algorithm, now).ok_or(Error::NoSigningKey(algorithm))?.sign(typ, claims)
     }
 
-    /// Verifies a token of our own making; see [`VerificationKeys::verify`]. A pending key verifies too: the
+    /// Verifies a token of our own making; see [`jws::verify`]. A pending key verifies too: the
     /// clock of the node that signed may run a little ahead of ours.
     ///
     /// # Errors
     /// The first check that failed.
     pub fn verify(&self, token: &str, expect: &Expect<'_>) -> Result<Claims, Rejected> {
-        self.verification.verify(token, expect)
+        jws::verify(token, &self.verification, expect).map(|verified| verified.claims)
     }
 }
 
@@ -220,9 +220,10 @@ fn header(key: &PrivateKey, typ: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use signet_verify::jose::strict_json;
+
     use super::*;
     use crate::entropy::SystemEntropy;
-    use crate::jose::strict_json;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -264,7 +265,7 @@ mod tests {
         assert_ne!(ring.jwks_at(at(199)).etag, ring.jwks_at(at(200)).etag);
 
         let token = ring.sign(Algorithm::Es256, "at+jwt", &claims(150), at(99)).unwrap();
-        let expect = |now| Expect::new(&["at+jwt"], "https://i", at(now));
+        let expect = |now| Expect::new(&["at+jwt"], "https://i", at(now).millis());
         assert!(ring.verify(&token, &expect(199)).is_ok());
         assert_eq!(ring.verify(&token, &expect(200)), Err(Rejected::KeyRemoved));
     }
@@ -327,6 +328,6 @@ mod tests {
             Keyring::load(&[record(&master, Algorithm::Es256, (0, None, None))], &master, at(1)).unwrap();
         let token = ring.sign(Algorithm::Es256, "token-introspection+jwt", &claims(1), at(1)).unwrap();
         let typ = ["token-introspection+jwt"];
-        assert!(ring.verify(&token, &Expect::new(&typ, "https://i", at(1))).is_ok());
+        assert!(ring.verify(&token, &Expect::new(&typ, "https://i", at(1).millis())).is_ok());
     }
 }

@@ -7,11 +7,12 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 use serde_json::{Map, Value};
+use signet_verify::jose::jwk::{LONGEST_RSA, SHORTEST_RSA};
+use signet_verify::jose::thumbprint::thumbprint;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
@@ -19,13 +20,9 @@ use crate::digest::base64url;
 use crate::entropy::Entropy;
 use crate::jose::error::Error;
 use crate::jose::seal::MasterKey;
-use crate::jose::thumbprint::thumbprint;
 use crate::model::key::SigningKeyRecord;
 use crate::oauth::algorithm::Algorithm;
 use crate::secret::KeyId;
-
-/// The shortest RSA modulus accepted, in bits (RFC 7518 §3.3).
-pub const SHORTEST_RSA: usize = 2048;
 
 /// A private key bound to one algorithm.
 pub struct PrivateKey {
@@ -67,7 +64,8 @@ impl PrivateKey {
     /// Parses a PKCS#8 key (RFC 5208) for one algorithm.
     ///
     /// # Errors
-    /// [`Error::KeyRejected`] where the key is of another kind, inconsistent, or RSA below 2048 bits.
+    /// [`Error::KeyRejected`] where the key is of another kind, inconsistent, or RSA of less than 2048 or more than 4096
+    /// bits.
     pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, Error> {
         let refused = |_| Error::KeyRejected("it is no valid PKCS#8 key of that algorithm");
         let pair = match algorithm {
@@ -117,21 +115,6 @@ impl PrivateKey {
     /// The key's name: its RFC 7638 thumbprint.
     pub const fn kid(&self) -> &KeyId {
         &self.kid
-    }
-
-    /// The public key, parsed, with what its algorithm verifies by.
-    pub(super) fn verifying(&self) -> Result<ParsedPublicKey, Error> {
-        let (algorithm, public): (&'static dyn VerificationAlgorithm, &[u8]) = match &self.pair {
-            Pair::Rsa(pair) => {
-                let pss = self.algorithm == Algorithm::Ps256;
-                let by = if pss { &RSA_PSS_2048_8192_SHA256 } else { &RSA_PKCS1_2048_8192_SHA256 };
-                (by, pair.public_key().as_ref())
-            }
-            Pair::Ec(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
-            Pair::Ed(pair) => (&ED25519, pair.public_key().as_ref()),
-        };
-        ParsedPublicKey::new(algorithm, public)
-            .map_err(|_| Error::KeyRejected("its public part cannot be parsed"))
     }
 
     /// The public key as a JWK (RFC 7517, RFC 7518 §6, RFC 8037 §2): `kty`, `use`, `alg`, `kid` and the
@@ -219,8 +202,8 @@ fn public_members(pair: &Pair) -> Result<Map<String, Value>, Error> {
     let unwritable = Error::KeyRejected("its public part cannot be written");
     let members = match pair {
         Pair::Rsa(pair) => {
-            if pair.public_modulus_len() < SHORTEST_RSA / 8 {
-                return Err(Error::KeyRejected("an RSA key has at least 2048 bits"));
+            if !(SHORTEST_RSA / 8..=LONGEST_RSA / 8).contains(&pair.public_modulus_len()) {
+                return Err(Error::KeyRejected("an RSA key has 2048 to 4096 bits"));
             }
             let public = pair.public_key();
             let modulus = public.modulus().big_endian_without_leading_zero();

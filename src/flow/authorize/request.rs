@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use signet_verify::jose::claims::Expect;
+use signet_verify::jose::jws::Rejected;
 
 use super::problem::{PageProblem, Refusal};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
-use crate::jose::claims::Expect;
-use crate::jose::verify::Rejected;
 use crate::model::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::grant_type::GrantType;
@@ -298,7 +298,7 @@ fn hinted_user(
 ) -> Result<Option<UserId>, Rejection> {
     let Some(hint) = params.get("id_token_hint") else { return Ok(None) };
     let (typ, audience) = ([crate::flow::issue::ID_TOKEN_TYPE], [client.id.as_str()]);
-    let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now).audience(&audience);
+    let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now.millis()).audience(&audience);
     expect.allow_expired = true;
     let claims = match op.keys.current().verify(hint, &expect) {
         Ok(claims) => claims,
