@@ -12,3 +12,6 @@ mod table;
 
 /// The largest integer of the format, 2^53−1: what every JSON reader holds exactly (RFC 8259 §6).
 pub const LARGEST: i64 = 9_007_199_254_740_991;
+
+#[cfg(test)]
+mod vectors;

@@ -43,7 +43,11 @@ impl FeedSigner {
 
     /// A compact serialisation of any header and payload, also of those that a verifier has to refuse.
     pub fn sign_raw(&self, header: &str, payload: &[u8]) -> String {
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        self.sign_text(&format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)))
+    }
+
+    /// A signing input, of whatever form, with the signature over it.
+    pub fn sign_text(&self, signed: &str) -> String {
         let signature = self.pair.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
