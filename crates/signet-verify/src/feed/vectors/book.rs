@@ -42,19 +42,19 @@ impl Book {
             foreign: FeedSigner::new(KID, &FOREIGN_SEED).unwrap(),
             signed: Vec::new(),
         };
-        book.snapshot("snapshot 0", 0, 0, GENESIS, Vec::new());
+        book.snapshot("snapshot 0", (0, 0), GENESIS, Vec::new());
         let mut head = GENESIS.to_owned();
         for (n, entries) in (1..).zip(chain()) {
-            head = book.batch(&format!("batch {n}"), n, n * 1_000, &head, entries);
+            head = book.batch(&format!("batch {n}"), (n, n * 1_000), &head, entries);
         }
-        book.snapshot("snapshot 4", 4, 4_500, &book.digest("batch 4"), folded());
-        book.snapshot("snapshot 6", 6, 20_000, &head, folded());
-        book.snapshot("snapshot 2, later", 2, 30_000, &book.digest("batch 2"), Vec::new());
-        book.snapshot("snapshot after a jump", (1 << 32) + 6, 40_000, &digest("jumped"), Vec::new());
+        book.snapshot("snapshot 4", (4, 4_500), &book.digest("batch 4"), folded());
+        book.snapshot("snapshot 6", (6, 20_000), &head, folded());
+        book.snapshot("snapshot 2, later", (2, 30_000), &book.digest("batch 2"), Vec::new());
+        book.snapshot("snapshot after a jump", ((1 << 32) + 6, 40_000), &digest("jumped"), Vec::new());
         let fork = vec![entry(Kind::Sid, "forked", None, START + LIFE)];
         let prev = book.digest("batch 3");
-        let forked = book.batch("batch 4, forked", 4, 4_100, &prev, fork.clone());
-        book.batch("batch 5, forked", 5, 5_100, &forked, fork);
+        let forked = book.batch("batch 4, forked", (4, 4_100), &prev, fork.clone());
+        book.batch("batch 5, forked", (5, 5_100), &forked, fork);
         let issuer = ISSUER.into();
         let text = |id: &str| entry(Kind::Sub, id, Some(1), START + LIFE);
         let entries = vec![text("é\u{1f511}\"\\/\n"), text(&"x".repeat(255)), text("A B+c=")];
@@ -76,12 +76,12 @@ impl Book {
         said
     }
 
-    fn batch(&mut self, name: &str, n: i64, millis: i64, prev: &str, entries: Vec<Entry>) -> String {
+    fn batch(&mut self, name: &str, (n, millis): (i64, i64), prev: &str, entries: Vec<Entry>) -> String {
         let (issuer, at, prev) = (ISSUER.into(), START * 1_000 + millis, prev.into());
         self.add(name, Message::Batch(Batch { issuer, n, at, prev, entries }))
     }
 
-    fn snapshot(&mut self, name: &str, n: i64, millis: i64, head: &str, entries: Vec<Entry>) {
+    fn snapshot(&mut self, name: &str, (n, millis): (i64, i64), head: &str, entries: Vec<Entry>) {
         let (issuer, at, head) = (ISSUER.into(), START * 1_000 + millis, head.into());
         self.add(name, Message::Snapshot(Snapshot { issuer, n, at, head, entries }));
     }

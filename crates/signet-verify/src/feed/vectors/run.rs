@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::entry::Entry;
+use super::super::entry::{Entry, Kind};
 use super::super::follower::{Follower, Next, Staleness};
 use super::super::live::{Coordinates, Live, Rv};
-use super::super::message::{FeedKeys, digest};
+use super::super::message::{FeedKeys, Refused, digest};
 
 struct File(Value);
 
@@ -96,7 +96,7 @@ fn tokens_are_judged_by_the_state() {
             jti: claims["jti"].as_str(),
             rv,
         };
-        let voided_by = live.voids(&token).map(|kind| kind.as_str());
+        let voided_by = live.voids(&token).map(Kind::as_str);
         assert_eq!(voided_by, vector["voided_by"].as_str(), "{name}");
     }
 }
@@ -145,7 +145,7 @@ fn what_is_no_message_is_refused_with_the_reason() {
     let mut seen = std::collections::BTreeSet::new();
     for (name, vector) in file.section("rejections", 80) {
         let refused = file.keys().open(vector["compact"].as_str().unwrap(), file.issuer());
-        let word = refused.err().map(|why| why.word());
+        let word = refused.err().map(Refused::word);
         assert_eq!(word, vector["reason"].as_str(), "{name}");
         assert!(seen.insert(name), "{name} is there twice");
     }

@@ -6,6 +6,13 @@ use super::book::{CLIENT, FAMILY, LIFE, SESSION, START, TOKEN, USER};
 
 /// Lists of entries that have to fold to the same state, whatever list is taken.
 pub(super) fn folds() -> Value {
+    let mut all = merges().as_array().cloned().unwrap();
+    all.extend(more_folds().as_array().cloned().unwrap());
+    all.extend(fold_of_all_kinds().as_array().cloned().unwrap());
+    Value::Array(all)
+}
+
+fn merges() -> Value {
     let (a, b, c) = (START + 100, START + 200, START + 300);
     json!([
         fold("nothing", &[json!([])], json!([])),
@@ -41,6 +48,12 @@ pub(super) fn folds() -> Value {
             ],
             json!([["fam", "f", null, b]])
         ),
+    ])
+}
+
+fn more_folds() -> Value {
+    let (a, b, c) = (START + 100, START + 200, START + 300);
+    json!([
         fold(
             "one id under several kinds is several entries",
             &[
@@ -100,42 +113,46 @@ pub(super) fn folds() -> Value {
                 ]),
             ],
             json!([["sid", "dying", null, START + 1]])
-        ),
-        fold(
-            "all kinds",
-            &[
-                json!([
-                    ["jti", "j", null, a],
-                    ["iss", "", 5, a],
-                    ["sub", "u", 0, a],
-                    ["client", "c", 1, a],
-                    ["iss", "", 6, b],
-                    ["fam", "f", 2, a],
-                    ["sid", "s", null, a],
-                    ["kid", "k", null, a]
-                ]),
-                json!([
-                    ["kid", "k", null, a],
-                    ["iss", "", 6, b],
-                    ["iss", "", 5, a],
-                    ["client", "c", 1, a],
-                    ["sub", "u", 0, a],
-                    ["sid", "s", null, a],
-                    ["fam", "f", 2, a],
-                    ["jti", "j", null, a]
-                ]),
-            ],
+        )
+    ])
+}
+
+fn fold_of_all_kinds() -> Value {
+    let (a, b) = (START + 100, START + 200);
+    json!([fold(
+        "all kinds",
+        &[
             json!([
+                ["jti", "j", null, a],
+                ["iss", "", 5, a],
+                ["sub", "u", 0, a],
+                ["client", "c", 1, a],
                 ["iss", "", 6, b],
+                ["fam", "f", 2, a],
+                ["sid", "s", null, a],
+                ["kid", "k", null, a]
+            ]),
+            json!([
                 ["kid", "k", null, a],
+                ["iss", "", 6, b],
+                ["iss", "", 5, a],
                 ["client", "c", 1, a],
                 ["sub", "u", 0, a],
                 ["sid", "s", null, a],
                 ["fam", "f", 2, a],
                 ["jti", "j", null, a]
-            ])
-        ),
-    ])
+            ]),
+        ],
+        json!([
+            ["iss", "", 6, b],
+            ["kid", "k", null, a],
+            ["client", "c", 1, a],
+            ["sub", "u", 0, a],
+            ["sid", "s", null, a],
+            ["fam", "f", 2, a],
+            ["jti", "j", null, a]
+        ])
+    ),])
 }
 
 fn fold(name: &str, orders: &[Value], state: Value) -> Value {
@@ -187,6 +204,13 @@ pub(super) fn judgements() -> Value {
     ]);
     all.push(judged("the first of several, in the order of the table", everything, token(), json!("sub")));
 
+    all.extend(judgements_of_other_tokens());
+    Value::Array(all)
+}
+
+fn judgements_of_other_tokens() -> Vec<Value> {
+    let (dies_at, iat) = (START + LIFE, START - 60);
+    let mut all = Vec::new();
     let mut bare = token();
     bare["claims"].as_object_mut().unwrap().remove("rv");
     let sub = json!([["sub", USER, 0, dies_at]]);
@@ -218,7 +242,7 @@ pub(super) fn judgements() -> Value {
     nameless["header"].as_object_mut().unwrap().remove("kid");
     let kid = json!([["kid", "token-key-1", null, dies_at]]);
     all.push(judged("a header without kid", kid, nameless, json!(null)));
-    Value::Array(all)
+    all
 }
 
 fn judged(name: &str, state: Value, token: Value, voided_by: Value) -> Value {
