@@ -17,7 +17,7 @@ pub struct Refusal {
     /// The value of `WWW-Authenticate`; empty where none is due (503).
     pub www_authenticate: String,
     /// The body: an object with `error` and `error_description`, or an empty one where no credentials were presented.
-    pub body: Value,
+    pub body: Box<Value>,
     /// The value of `Retry-After` in seconds, with status 503.
     pub retry_after: Option<u64>,
     /// The value of `DPoP-Nonce`, which the next proof must contain (RFC 9449 §9).
@@ -162,10 +162,10 @@ impl Challenges {
         Refusal {
             status: 503,
             www_authenticate: String::new(),
-            body: json!({
+            body: Box::new(json!({
                 "error": "temporarily_unavailable",
                 "error_description": "The access token cannot be checked at the moment.",
-            }),
+            })),
             retry_after: Some(retry_after),
             dpop_nonce: None,
             reason,
@@ -190,7 +190,7 @@ impl Challenges {
         Refusal {
             status: fault.status,
             www_authenticate: challenges.join(", "),
-            body,
+            body: Box::new(body),
             retry_after: None,
             dpop_nonce: None,
             reason,
@@ -243,7 +243,7 @@ mod tests {
     fn no_credentials_give_a_challenge_without_an_error_code() {
         let refusal = Refusal::no_token();
         assert_eq!((refusal.status, refusal.www_authenticate.as_str()), (401, "Bearer"));
-        assert_eq!((refusal.error(), refusal.body), (None, json!({})));
+        assert_eq!((refusal.error(), *refusal.body), (None, json!({})));
     }
 
     #[test]
