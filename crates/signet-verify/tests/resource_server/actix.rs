@@ -1,7 +1,5 @@
 //! The actix-web middleware, in front of a real app, with tokens of a real issuer.
 
-mod support;
-
 use std::time::Duration;
 
 use actix_web::body::{MessageBody, to_bytes};
@@ -16,7 +14,7 @@ use serde_json::{Value, json};
 use signet_verify::actix::{Authorized, Protect};
 use signet_verify::challenge::Refusal;
 use signet_verify::verifier::{DpopPolicy, StalePolicy};
-use support::{Holder, World};
+use super::support::{Holder, World};
 
 async fn who(token: Authorized) -> String {
     token.subject().unwrap_or_default().to_owned()

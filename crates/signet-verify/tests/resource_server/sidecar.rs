@@ -1,7 +1,5 @@
 //! The program, asked over HTTP as nginx and Envoy ask. tests/interop has the real nginx in front of it.
 
-mod support;
-
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use support::{Holder, World};
+use super::support::{Holder, World};
 use tokio::process::{Child, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signet-verify");

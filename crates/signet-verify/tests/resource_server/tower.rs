@@ -1,7 +1,5 @@
 //! The tower layer, in front of an axum router.
 
-mod support;
-
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 use signet_verify::token::Token;
 use signet_verify::tower::Protect;
 use signet_verify::verifier::{DpopPolicy, StalePolicy};
-use support::{Holder, World};
+use super::support::{Holder, World};
 use tower::ServiceExt as _;
 
 async fn who(Extension(token): Extension<Arc<Token>>) -> String {
