@@ -36,6 +36,8 @@ mod need;
 mod rejection;
 #[cfg(feature = "http")]
 mod stats;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(feature = "http")]
 pub mod token;
 #[cfg(feature = "http")]
