@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use super::support::{Holder, World};
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
+};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::{self, Bytes};
@@ -14,7 +17,6 @@ use serde_json::{Value, json};
 use signet_verify::actix::{Authorized, Protect};
 use signet_verify::challenge::Refusal;
 use signet_verify::verifier::{DpopPolicy, StalePolicy};
-use super::support::{Holder, World};
 
 async fn who(token: Authorized) -> String {
     token.subject().unwrap_or_default().to_owned()
@@ -40,7 +42,9 @@ async fn cors(
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
-    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("https://app.example"));
+    response
+        .headers_mut()
+        .insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("https://app.example"));
     Ok(response)
 }
 
@@ -57,12 +61,12 @@ macro_rules! answer {
                         .wrap($protect)
                         .route(web::route().to(echo)),
                 )
+                .service(web::scope("/inner").wrap($protect).service(
+                    web::resource("/admin").wrap($protect.scope("admin")).route(web::route().to(who)),
+                ))
                 .service(
-                    web::scope("/inner").wrap($protect).service(
-                        web::resource("/admin").wrap($protect.scope("admin")).route(web::route().to(who)),
-                    ),
+                    web::resource("/shared").wrap($protect).wrap(from_fn(cors)).route(web::route().to(who)),
                 )
-                .service(web::resource("/shared").wrap($protect).wrap(from_fn(cors)).route(web::route().to(who)))
                 .service(web::resource("/naked").route(web::route().to(who))),
         )
         .await;
@@ -154,7 +158,8 @@ async fn garbled_credentials_are_refused_and_never_panic() {
     ] {
         let shown = String::from_utf8_lossy(&value).chars().take(40).collect::<String>();
         let line = HeaderValue::from_bytes(&value).unwrap();
-        let answer = answer!(Protect::new(world.verifier()), get("/who").insert_header(("authorization", line)));
+        let answer =
+            answer!(Protect::new(world.verifier()), get("/who").insert_header(("authorization", line)));
         assert!(matches!(answer.status.as_u16(), 400 | 401), "{shown}: {}", answer.status);
         assert!(answer.challenge.starts_with("Bearer"), "{shown}");
     }
@@ -193,7 +198,8 @@ async fn a_sign_in_too_long_ago_or_of_another_class_is_a_step_up() {
     let world = World::start().await;
     let hour = Duration::from_secs(3600);
     let recent = || Protect::new(world.verifier()).max_age(hour);
-    let answer = answer!(recent(), bearer("/who", &world.token_with(json!({ "auth_time": world.now() - 3700 }))));
+    let answer =
+        answer!(recent(), bearer("/who", &world.token_with(json!({ "auth_time": world.now() - 3700 }))));
     answer.refused(401, "insufficient_user_authentication");
     assert!(answer.challenge.contains("max_age=\"3600\""));
     let fresh = world.token_with(json!({ "auth_time": world.now() - 60, "acr": "silver" }));

@@ -4,11 +4,13 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::support::{Holder, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use super::support::{Holder, World};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signet-verify");
@@ -39,7 +41,8 @@ impl Sidecar {
 
     async fn until_ready(&self) {
         for _ in 0..1000 {
-            if self.http.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|one| one.status() == 200) {
+            if self.http.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|one| one.status() == 200)
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -61,6 +64,19 @@ impl Sidecar {
     /// As Envoy asks: the client's method, and its path behind the prefix.
     async fn envoy(&self, method: Method, target: &str, token: &str) -> Response {
         self.ask(method, target, token).header("host", "api.example.com").send().await.unwrap()
+    }
+}
+
+impl Sidecar {
+    /// A GET whose target nobody tidies up on the way; the status of the answer.
+    async fn raw(&self, target: &str, token: &str) -> u16 {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n");
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 }
 
@@ -148,16 +164,20 @@ async fn envoy_is_answered_for_any_method_and_path_behind_its_prefix() {
     let sidecar = Sidecar::start(&world, &[]).await;
     let token = world.token("read");
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-        let answer = sidecar.envoy(method.clone(), "/envoy/scope=read/orders/7?x=1&scope=admin", &token).await;
+        let answer =
+            sidecar.envoy(method.clone(), "/envoy/scope=read/orders/7?x=1&scope=admin", &token).await;
         assert_eq!(answer.status(), 200, "{method}");
         assert_eq!(line(&answer, "x-auth-subject"), world.subject());
         assert_eq!(line(&answer, "x-auth-claims"), "");
     }
-    for target in ["/envoy/-/", "/envoy/-/auth", "/envoy/-?x", "/envoy/-/%2e%2e/healthz", "/envoy/-//a//b"] {
+    for target in ["/envoy/-/", "/envoy/-/auth", "/envoy/-?x", "/envoy/-/%2e%2Fhealthz", "/envoy/-//a//b"] {
         assert_eq!(sidecar.envoy(Method::GET, target, &token).await.status(), 200, "{target}");
         assert_eq!(sidecar.envoy(Method::GET, target, "").await.status(), 401, "{target}");
     }
-    // What the client asks for decides nothing about what is asked of it.
+    // What the client asks for decides nothing about what is asked of it, dots included.
+    for path in ["/../-/orders", "/%2e%2e/-/orders", "/..%2f-/orders", "/../../healthz", "//-/orders"] {
+        assert_eq!(sidecar.raw(&format!("/envoy/scope=write{path}"), &token).await, 403, "{path}");
+    }
     let narrow = sidecar.envoy(Method::GET, "/envoy/scope=write/a/envoy/-/?scope=read", &token).await;
     assert_eq!(narrow.status(), 403);
     let twice = sidecar.ask(Method::GET, "/envoy/-/", &token).header("authorization", "Bearer x");
@@ -181,7 +201,10 @@ async fn a_proof_is_for_the_request_that_the_proxy_tells_of() {
     assert_eq!(nginx("POST", &holder.proof("POST", url, &token, world.now())).await, 200);
     // The question itself is a GET, which the proof is not about.
     assert_eq!(nginx("POST", &holder.proof("GET", url, &token, world.now())).await, 401);
-    assert_eq!(nginx("POST", &holder.proof("POST", "https://api.example.com/auth", &token, world.now())).await, 401);
+    assert_eq!(
+        nginx("POST", &holder.proof("POST", "https://api.example.com/auth", &token, world.now())).await,
+        401
+    );
     let proof = holder.proof("DELETE", url, &token, world.now());
     let request = sidecar.http.delete(format!("{}/envoy/-/orders", sidecar.url));
     let request = request.header("authorization", format!("DPoP {token}")).header("dpop", &proof);
@@ -230,7 +253,8 @@ async fn without_its_issuer_it_is_not_ready_and_lets_nobody_in() {
     let mut command = Command::new(PROGRAM);
     command.args(["--issuer", &format!("http://{closed}"), "--audience", world.audience()]);
     command.args(["--listen", &address.to_string()]).stderr(Stdio::null()).kill_on_drop(true);
-    let sidecar = Sidecar { child: command.spawn().unwrap(), url: format!("http://{address}"), http: Client::new() };
+    let sidecar =
+        Sidecar { child: command.spawn().unwrap(), url: format!("http://{address}"), http: Client::new() };
     let mut alive = None;
     for _ in 0..1000 {
         alive = sidecar.http.get(format!("{}/healthz", sidecar.url)).send().await.ok();
@@ -277,7 +301,10 @@ async fn a_configuration_that_cannot_be_followed_is_one_line_and_exit_2() {
 async fn help_has_an_example_and_the_environment_is_as_good_as_flags() {
     let output = Command::new(PROGRAM).arg("--help").output().await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && said.contains("Example:") && said.contains("SIGNET_VERIFY_ISSUER"), "{said}");
+    assert!(
+        output.status.success() && said.contains("Example:") && said.contains("SIGNET_VERIFY_ISSUER"),
+        "{said}"
+    );
     let output = Command::new(PROGRAM)
         .env("SIGNET_VERIFY_ISSUER", "https://login.example.com")
         .env("SIGNET_VERIFY_AUDIENCE", "a")

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::support::{Holder, World};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use axum::middleware::{Next, from_fn};
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 use signet_verify::token::Token;
 use signet_verify::tower::Protect;
 use signet_verify::verifier::{DpopPolicy, StalePolicy};
-use super::support::{Holder, World};
 use tower::ServiceExt as _;
 
 async fn who(Extension(token): Extension<Arc<Token>>) -> String {
