@@ -107,7 +107,8 @@ fn issuer(config: &Config) -> Finding {
 fn feed(config: &Config) -> String {
     let feed = &config.revocation;
     if !feed.enabled {
-        return "switched off: a service that verifies tokens on its own accepts them until they expire".to_owned();
+        return "switched off: a service that verifies tokens on its own accepts them until they expire"
+            .to_owned();
     }
     format!(
         "{}/revocation/stream for up to {} followers a node, a heartbeat every {} ms",

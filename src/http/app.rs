@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use signet_verify::actix::Protect;
+
 use super::followers::Followers;
 use super::metrics::Metrics;
 use super::pages::view::Pages;
@@ -40,6 +42,8 @@ pub struct App {
     pub prepared: Prepared,
     /// Counters.
     pub metrics: Metrics,
+    /// What stands in front of the demo API, in development.
+    pub demo: Option<Protect>,
     /// Who follows the revocation feed.
     pub followers: Followers,
     /// Whether the server is going down: readiness says no first.

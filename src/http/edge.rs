@@ -3,13 +3,14 @@
 
 use std::panic::AssertUnwindSafe;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
+use signet_verify::actix::Protect;
 
 use super::app::App;
 use super::cors::{self, Sharing};
@@ -26,6 +27,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn mount(config: &mut web::ServiceConfig, row: &'static Row) {
     let middleware = move |request: ServiceRequest, next: Next<BoxBody>| pass(row, request, next);
     config.service(web::resource(row.path).wrap(from_fn(middleware)).route((row.handler)()));
+}
+
+/// Mounts one row that a verifier of access tokens stands in front of, as it does in a resource server.
+pub fn mount_behind(config: &mut web::ServiceConfig, row: &'static Row, protect: &Protect) {
+    let middleware = move |request: ServiceRequest, next: Next<EitherBody<BoxBody>>| pass(row, request, next);
+    let resource = web::resource(row.path).wrap(protect.clone()).wrap(from_fn(middleware));
+    config.service(resource.route((row.handler)()));
 }
 
 /// Mounts one row for operators: a loopback listener answers under loopback names only.

@@ -107,10 +107,7 @@ impl MessageBody for Sliced {
         BodySize::Sized(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
     }
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let length = self.0.len().min(SLICE);
         let slice = self.0.split_to(length);
         Poll::Ready((!slice.is_empty()).then_some(Ok(slice)))

@@ -53,9 +53,7 @@ pub async fn snapshot(request: HttpRequest, app: Data<App>) -> HttpResponse {
         return no_feed(&request);
     }
     match revocation::snapshot(&app.provider).await {
-        Ok(snapshot) => {
-            respond(&request, bytes(snapshot.body), &snapshot.etag, SNAPSHOT, SNAPSHOT_CACHING)
-        }
+        Ok(snapshot) => respond(&request, bytes(snapshot.body), &snapshot.etag, SNAPSHOT, SNAPSHOT_CACHING),
         Err(rejection) => refused(&request, &app, &rejection),
     }
 }
@@ -222,8 +220,20 @@ mod tests {
         assert_eq!(number("10"), Some(10));
         assert_eq!(number("9007199254740991"), Some((1 << 53) - 1));
         for bad in [
-            "", "00", "01", "+1", "-1", "1.0", "1e3", "0x1", " 1", "1 ", "١", "9007199254740992",
-            "99999999999999999999", "{n}",
+            "",
+            "00",
+            "01",
+            "+1",
+            "-1",
+            "1.0",
+            "1e3",
+            "0x1",
+            " 1",
+            "1 ",
+            "١",
+            "9007199254740992",
+            "99999999999999999999",
+            "{n}",
         ] {
             assert_eq!(number(bad), None, "{bad:?}");
         }

@@ -2,6 +2,7 @@
 //! is not here is 404, a method that is not here 405.
 
 use actix_web::{Route, web};
+use signet_verify::actix::Protect;
 
 use super::cors::Sharing;
 use super::{
@@ -66,10 +67,15 @@ pub const PUBLIC: &[Row] = &[
     row("/", "GET, HEAD", Nobody, || web::to(start::page), "start page"),
 ];
 
+/// The demo's resource server, which the public listener answers for in development, behind the verifier of any other.
+#[rustfmt::skip]
+pub const DEMO_API: &[Row] = &[
+    row("/demo/api/me", "GET", Nobody, || web::to(demo::me), "RFC 6750: the demo's protected resource"),
+];
+
 /// What the public listener answers in development as well.
 #[rustfmt::skip]
 pub const DEVELOPMENT: &[Row] = &[
-    row("/demo/api/me", "GET", Nobody, || web::to(demo::me), "RFC 6750: the demo's protected resource"),
     row("/demo/api/logout-all", "POST", Nobody, || web::to(demo::logout_all), "log out all devices, by the user's own token"),
 ];
 
@@ -81,10 +87,13 @@ pub const ADMIN: &[Row] = &[
     row("/metrics", "GET", Nobody, || web::to(metrics::get), "OpenMetrics 1.0"),
 ];
 
-/// Mounts the public listener.
-pub fn public(config: &mut web::ServiceConfig, development: bool) {
-    for row in PUBLIC.iter().chain(if development { DEVELOPMENT } else { &[] }) {
+/// Mounts the public listener; in development, with what stands in front of the demo API.
+pub fn public(config: &mut web::ServiceConfig, demo: Option<&Protect>) {
+    for row in PUBLIC.iter().chain(if demo.is_some() { DEVELOPMENT } else { &[] }) {
         edge::mount(config, row);
+    }
+    for (row, protect) in DEMO_API.iter().flat_map(|row| demo.map(|protect| (row, protect))) {
+        edge::mount_behind(config, row, protect);
     }
     config.service(
         web::resource(["/assets/{name}", "/demo", "/demo/callback"])

@@ -15,6 +15,7 @@ use super::provider::SetupError;
 use crate::config::Config;
 use crate::flow::Provider;
 use crate::http::app::{App, Settings};
+use crate::http::demo;
 use crate::http::followers::Followers;
 use crate::http::metrics::Metrics;
 use crate::http::pages::view::{Pages, Site};
@@ -89,7 +90,7 @@ pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Re
             if state.settings.admin_on_public {
                 crate::http::admin::configure(service);
             }
-            routes::public(service, development);
+            routes::public(service, state.demo.as_ref());
         })
     });
     let public = tuned!(public, config).workers(workers(config.http.workers));
@@ -121,7 +122,9 @@ pub fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Resul
     let metrics = Metrics::new();
     provider.feed.on_published(metrics.lag());
     let site = Site::new("Signet", provider.policy.issuer.as_str());
+    let demo = development.then(|| demo::protect(&provider)).transpose();
     Ok(App {
+        demo: demo.map_err(|error| SetupError(format!("public_url: {error}")))?,
         pages: Pages::new(site).map_err(|error| SetupError(error.to_string()))?,
         prepared: Prepared::new(&provider, development),
         followers: Followers::new(provider.policy.revocation.max_followers),

@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
-use crate::flow::policy::{Policy, RefreshPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy};
+use crate::flow::policy::{
+    Policy, RefreshPolicy, RevocationPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy,
+};
 use crate::flow::{Provider, Secrets, clients, keys, limiter, revocation};
 use crate::jose::master_key_file;
 use crate::jose::seal::MasterKey;

@@ -72,7 +72,13 @@ macro_rules! route {
 }
 
 static ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/openapi.json", scope: None, revokes: false, run: |_| Box::pin(document()) },
+    Route {
+        method: Method::GET,
+        path: "/openapi.json",
+        scope: None,
+        revokes: false,
+        run: |_| Box::pin(document()),
+    },
     route!(GET "/clients" clients::list),
     route!(POST "/clients" clients::create),
     route!(GET "/clients/{client_id}" clients::show),

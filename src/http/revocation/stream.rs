@@ -156,7 +156,9 @@ impl Following {
 
     async fn batch(&mut self) -> Option<Event> {
         let n = self.position.saturating_add(1);
-        let Ok(BatchAnswer::Kept(batch)) = revocation::batch(&self.app.provider, n).await else { return None };
+        let Ok(BatchAnswer::Kept(batch)) = revocation::batch(&self.app.provider, n).await else {
+            return None;
+        };
         self.position = n;
         Some(Event::new("batch", n, batch))
     }

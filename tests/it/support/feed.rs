@@ -160,8 +160,7 @@ impl Watcher {
         let message = self.keys.open(&event.data, &self.issuer).unwrap();
         assert_eq!(message.typ(), format!("revocation-{}+jwt", event.name));
         assert_eq!(message.n().to_string(), event.id);
-        let took =
-            self.follower.receive(&message, &digest(&event.data), self.now.millis(), Duration::ZERO);
+        let took = self.follower.receive(&message, &digest(&event.data), self.now.millis(), Duration::ZERO);
         assert_eq!(took, Next::Continue, "{message:?}");
         match &message {
             Message::Batch(batch) => self.entries.extend(batch.entries.iter().cloned()),
