@@ -164,3 +164,23 @@ fn rsa_keys_are_sound_or_refused() {
         assert!(read(modulus, &[1, 0, 1]).is_err(), "{} bytes", modulus.len());
     }
 }
+
+#[test]
+fn coordinates_have_their_full_length() {
+    let jwk = ec();
+    let coordinate = |name: &str| base64url::decode(jwk[name].as_str().unwrap()).unwrap();
+    let both = [coordinate("x"), coordinate("y")].concat();
+    // The same 64 bytes, cut elsewhere: RFC 7518 §6.2.1.2 gives a key one spelling.
+    for cut in [0, 31, 33, 64] {
+        let (x, y) = both.split_at(cut);
+        let changes = json!({ "x": base64url::encode(x), "y": base64url::encode(y) });
+        assert!(read(&json!([with(&jwk, &changes)]), Origin::Client).is_err(), "{cut}");
+    }
+    let ed = Signer::generate(Algorithm::EdDsa).jwk();
+    let x = base64url::decode(ed["x"].as_str().unwrap()).unwrap();
+    for bytes in [&x[1..], &[&x[..], &[0]].concat(), &[]] {
+        let mut changed = ed.clone();
+        changed["x"] = json!(base64url::encode(bytes));
+        assert!(read(&json!([changed]), Origin::Client).is_err(), "{} bytes", bytes.len());
+    }
+}
