@@ -13,21 +13,9 @@ pub mod challenge;
 #[cfg(feature = "http")]
 mod config;
 #[cfg(feature = "http")]
-mod discovery;
-#[cfg(feature = "http")]
-mod dpop;
+pub mod feed_client;
 #[cfg(feature = "http")]
 pub mod fetch;
-#[cfg(feature = "http")]
-mod flight;
-#[cfg(feature = "http")]
-mod gate;
-#[cfg(feature = "http")]
-mod introspection;
-#[cfg(feature = "http")]
-mod judge;
-#[cfg(feature = "http")]
-mod key_source;
 #[cfg(feature = "http")]
 pub mod metadata;
 #[cfg(feature = "http")]

@@ -135,6 +135,11 @@ impl Track {
         Some(by_statement.max(mono.saturating_sub(credit.came)))
     }
 
+    /// The largest `at` that was credited, in Unix milliseconds.
+    pub fn credited_at(&self) -> Option<i64> {
+        self.credited.map(|credit| credit.at)
+    }
+
     /// The newest batch that was reached without a gap.
     pub const fn position(&self) -> Option<&Position> {
         self.position.as_ref()

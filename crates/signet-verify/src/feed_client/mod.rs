@@ -1,0 +1,74 @@
+//! Follows an issuer's revocation feed over HTTP: `docs/revocation-feed.md` §4 and §5. One task writes, requests read
+//! through the [`FeedHandle`].
+
+mod configuration;
+mod follow;
+mod handle;
+mod pace;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::feed::message::LONGEST_SNAPSHOT;
+use crate::fetch::Fetcher;
+
+use follow::Follow;
+pub use handle::{FeedHandle, FeedStats};
+use pace::Pace;
+
+/// What a follower needs.
+pub struct Settings {
+    /// Whose feed.
+    pub issuer: String,
+    /// How it is reached.
+    pub fetcher: Fetcher,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Called when a token key was taken out of use, so that the issuer's key set is read again.
+    pub on_key_removed: Arc<dyn Fn() + Send + Sync>,
+    /// The longest snapshot that is held, in bytes as it is sent.
+    pub longest_snapshot: usize,
+    pace: Pace,
+}
+
+impl Settings {
+    /// With a snapshot of at most 256 MiB, and nothing done when a key is taken out of use.
+    pub fn new(issuer: &str, fetcher: Fetcher, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            fetcher,
+            clock,
+            on_key_removed: Arc::new(|| {}),
+            longest_snapshot: LONGEST_SNAPSHOT,
+            pace: Pace::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// A follower that has not begun. [`Follower::run`] it as a task of its own.
+#[derive(Debug)]
+pub struct Follower(Follow);
+
+impl Follower {
+    /// A follower, and what requests read of it.
+    pub fn new(settings: Settings) -> (Self, Arc<FeedHandle>) {
+        let handle = Arc::new(FeedHandle::new(Arc::clone(&settings.clock)));
+        (Self(Follow::new(settings, Arc::clone(&handle))), handle)
+    }
+
+    /// Follows until it is dropped. Whatever goes wrong is tried again; what it means for requests is
+    /// [`FeedHandle::staleness`].
+    pub async fn run(self) {
+        self.0.run().await;
+    }
+}
