@@ -14,4 +14,6 @@ mod table;
 pub const LARGEST: i64 = 9_007_199_254_740_991;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod vectors;
