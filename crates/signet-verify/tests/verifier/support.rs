@@ -1,0 +1,73 @@
+//! An issuer, a verifier of it, and a clock that both go by.
+
+use std::sync::Arc;
+
+use signet_verify::challenge::Refusal;
+use signet_verify::clock::ManualClock;
+use signet_verify::testing::{CLIENT_ID, CLIENT_SECRET, TestIssuer};
+use signet_verify::token::Token;
+use signet_verify::verifier::{Need, RequestParts, Verifier, VerifierBuilder};
+
+pub const API: &str = "https://api.example";
+pub const NOW: i64 = 1_800_000_000;
+pub const JWKS: &str = "/jwks.json";
+pub const DISCOVERY: &str = "/.well-known/openid-configuration";
+pub const INTROSPECTION: &str = "/introspect";
+
+pub struct Bench {
+    pub issuer: TestIssuer,
+    pub clock: Arc<ManualClock>,
+    pub verifier: Verifier,
+}
+
+impl Bench {
+    /// Without a feed.
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// Without a feed, with other settings.
+    pub fn with(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
+        Self::of(true, settings)
+    }
+
+    pub fn with_feed(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
+        Self::of(false, settings)
+    }
+
+    fn of(without_feed: bool, settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
+        let clock = Arc::new(ManualClock::new(NOW * 1000));
+        let issuer = TestIssuer::start_with(clock.clone());
+        let issuer = if without_feed { issuer.without_feed() } else { issuer };
+        let builder = Verifier::builder(issuer.issuer(), API).clock(clock.clone());
+        let verifier = settings(builder).build().unwrap();
+        Self { issuer, clock, verifier }
+    }
+
+    /// With credentials for introspection.
+    pub fn introspecting() -> Self {
+        Self::with(|builder| builder.introspection(CLIENT_ID, CLIENT_SECRET))
+    }
+
+    pub async fn bearer(&self, token: &str) -> Result<Arc<Token>, Refusal> {
+        self.needing(token, &Need::any()).await
+    }
+
+    pub async fn needing(&self, token: &str, need: &Need) -> Result<Arc<Token>, Refusal> {
+        self.lines(&[&format!("Bearer {token}")], need).await
+    }
+
+    pub async fn lines(&self, authorization: &[&str], need: &Need) -> Result<Arc<Token>, Refusal> {
+        let request = RequestParts { method: "GET", uri: "https://api.example/x", authorization, dpop: &[] };
+        self.verifier.authorize(&request, need).await
+    }
+
+    pub async fn status(&self, token: &str) -> u16 {
+        status(&self.bearer(token).await)
+    }
+}
+
+/// 200 for an accepted request.
+pub fn status(outcome: &Result<Arc<Token>, Refusal>) -> u16 {
+    outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200)
+}
