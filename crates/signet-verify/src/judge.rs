@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use crate::cache::{Cached, TokenCache};
 use crate::config::VerifierBuilder;
 use crate::feed::entry::Kind;
+use crate::feed::follower::Staleness;
 use crate::feed::live::{Coordinates, Rv};
-use crate::gate::{Feed, Staleness};
+use crate::gate::Feed;
 use crate::introspection::{Introspector, TokenHash, Verdict};
 use crate::jose::claims::{self, Claims, Expect};
 use crate::jose::jws::{self, LONGEST_TOKEN, NO_TYP, Rejected, Verified};
@@ -44,6 +45,7 @@ pub(crate) struct Judge {
 impl Judge {
     /// The verdict on a token, proofs of possession apart.
     pub(crate) async fn judge(&self, token: &str, policy: StalePolicy) -> Result<Arc<Token>, Rejection> {
+        self.feed.follow();
         if token.len() > LONGEST_TOKEN {
             return Err(Rejection::Invalid(Rejected::TooLong));
         }

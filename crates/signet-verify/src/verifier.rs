@@ -1,12 +1,14 @@
 //! The verifier of a resource server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bearer::{self, Missing};
 use crate::cache::TokenCache;
 use crate::challenge::{Challenges, Refusal, Scheme};
 pub use crate::config::{ConfigError, VerifierBuilder};
 use crate::dpop::{Fault, Now, Proofs, Subject};
+use crate::feed_client::FeedHandle;
 use crate::fetch::Fetcher;
 use crate::gate::Feed;
 use crate::introspection::Introspector;
@@ -20,6 +22,8 @@ use crate::token::{Context, Token};
 
 /// When to ask again after a 503, in seconds.
 const RETRY_AFTER: u64 = 1;
+/// How long [`Verifier::ready`] waits for the revocation feed.
+const FEED_HEARD: Duration = Duration::from_secs(10);
 
 /// Verifies access tokens of one issuer for one resource. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -46,6 +50,7 @@ impl Verifier {
         let fetcher = Fetcher::new(&settings.issuer, &settings.roots)?;
         let clock = Arc::clone(&settings.clock);
         let source = Arc::new(KeySource::new(fetcher, &settings.issuer, Arc::clone(&clock)));
+        let feed = Feed::of(&settings, &source);
         let introspector = settings.introspection.clone().map(|credentials| {
             let (source, clock) = (Arc::clone(&source), Arc::clone(&clock));
             Arc::new(Introspector::new(source, credentials, clock, settings.cache_capacity))
@@ -64,7 +69,7 @@ impl Verifier {
                 settings,
                 source,
                 introspector,
-                feed: Feed,
+                feed,
                 cached: Count::default(),
                 signatures: Count::default(),
             },
@@ -121,8 +126,10 @@ impl Verifier {
     /// # Errors
     /// What is out of reach. The verifier goes on trying with each request.
     pub async fn ready(&self) -> Result<(), Rejection> {
+        self.0.judge.feed.follow();
         self.0.judge.source.known().await?;
-        Ok(())
+        let heard = tokio::time::timeout(FEED_HEARD, self.0.judge.feed.heard()).await;
+        heard.map_err(|_| Rejection::Unavailable("the revocation feed is not heard"))
     }
 
     /// Whether both are clones of one verifier.
@@ -142,6 +149,12 @@ impl Verifier {
     #[must_use]
     pub fn feed_position(&self) -> Option<u64> {
         self.0.judge.feed.position()
+    }
+
+    /// The revocation feed: how fresh it is, and figures for metrics. `None` where none is followed.
+    #[must_use]
+    pub fn feed(&self) -> Option<&FeedHandle> {
+        self.0.judge.feed.handle()
     }
 
     /// The nonce that DPoP proofs should contain now, to be sent as `DPoP-Nonce` with any answer (RFC 9449 §8.2). `None`

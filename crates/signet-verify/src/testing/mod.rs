@@ -51,6 +51,7 @@ struct State {
     hits: HashMap<String, usize>,
     chain: Option<Chain>,
     down: bool,
+    feed_cut: bool,
     ended: bool,
 }
 
@@ -76,6 +77,7 @@ impl TestIssuer {
             hits: HashMap::new(),
             chain: Some(Chain::new(&issuer)),
             down: false,
+            feed_cut: false,
             ended: false,
         };
         let shared = Arc::new(Shared { issuer, clock, state: Mutex::new(state), changed: Condvar::new() });
@@ -163,6 +165,12 @@ impl TestIssuer {
         self.shared.changed.notify_all();
     }
 
+    /// Stops the revocation feed and nothing else, or lets it go on.
+    pub fn set_feed_cut(&self, cut: bool) {
+        self.shared.state().feed_cut = cut;
+        self.shared.changed.notify_all();
+    }
+
     /// How many requests there were for a path.
     #[must_use]
     pub fn hits(&self, path: &str) -> usize {
@@ -191,6 +199,11 @@ impl Shared {
 }
 
 impl State {
+    /// Whether nothing of the feed is to be sent.
+    const fn cut(&self) -> bool {
+        self.feed_cut || self.down || self.ended
+    }
+
     fn jwks(&self) -> Value {
         json!({ "keys": self.keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
     }

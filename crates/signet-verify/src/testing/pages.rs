@@ -17,6 +17,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const BATCHES: &str = "/revocation/batches/";
 
 pub(super) fn answer(connection: &TcpStream, shared: &Shared, request: &Request) -> io::Result<()> {
+    if request.path.contains("/revocation") && shared.state().cut() {
+        return write(connection, 503, &[], b"");
+    }
     match request.path.as_str() {
         "/.well-known/openid-configuration" => json_page(connection, &metadata(&shared.issuer)),
         "/jwks.json" => {
@@ -99,11 +102,8 @@ fn snapshot(shared: &Shared) -> Option<String> {
 fn batch(connection: &TcpStream, shared: &Shared, n: i64) -> io::Result<()> {
     let newest = |state: &State| state.chain.as_ref().map_or(-1, super::chain::Chain::n);
     let held = newest(&shared.state()).saturating_add(1) == n;
-    let state = if held {
-        shared.wait(HEARTBEAT, |state| newest(state) >= n || state.down || state.ended)
-    } else {
-        shared.state()
-    };
+    let state =
+        if held { shared.wait(HEARTBEAT, |state| newest(state) >= n || state.cut()) } else { shared.state() };
     let now = shared.clock.unix_millis();
     let kept = usize::try_from(n.saturating_sub(1)).ok();
     let found = state.chain.as_ref().and_then(|chain| kept.and_then(|at| chain.batches.get(at)).cloned());
@@ -130,12 +130,9 @@ fn stream(mut connection: &TcpStream, shared: &Shared, request: &Request) -> io:
     };
     loop {
         let state = shared.wait(HEARTBEAT, |state| {
-            state.down || state.ended || state.chain.as_ref().is_none_or(|chain| chain.batches.len() > next)
+            state.cut() || state.chain.as_ref().is_none_or(|chain| chain.batches.len() > next)
         });
-        let (true, Some(chain)) = (!state.down && !state.ended, &state.chain) else { return Ok(()) };
-        if state.canned.contains_key("/revocation/stream") {
-            return Ok(());
-        }
+        let (true, Some(chain)) = (!state.cut(), &state.chain) else { return Ok(()) };
         let fresh: Vec<String> = chain.batches.iter().skip(next).cloned().collect();
         let beat = chain.heartbeat(shared.clock.unix_millis());
         drop(state);
