@@ -1,6 +1,6 @@
 //! The revocation feed (`docs/revocation-feed.md` §5), as requests meet it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use signet_verify::feed::entry::{Entry, Kind};
@@ -22,9 +22,9 @@ async fn following(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) ->
 
 async fn revoke(bench: &Bench, entries: &[Entry]) {
     let n = bench.issuer.revoke(entries);
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = tokio::time::Instant::now() + Duration::from_secs(10);
     while bench.verifier.feed_position() < Some(n) {
-        assert!(Instant::now() < end, "the batch never came");
+        assert!(tokio::time::Instant::now() < end, "the batch never came");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -104,9 +104,9 @@ async fn a_key_taken_out_of_use_ends_its_tokens_and_has_the_keys_read_again() {
     bench.issuer.remove_old_keys();
     revoke(&bench, &[entry(Kind::Kid, &kid, None)]).await;
     assert_eq!(bench.status(&token).await, 401);
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = tokio::time::Instant::now() + Duration::from_secs(10);
     while bench.issuer.hits(JWKS) < 2 {
-        assert!(Instant::now() < end, "the keys were not read again");
+        assert!(tokio::time::Instant::now() < end, "the keys were not read again");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -155,9 +155,9 @@ async fn closed_says_503_after_a_long_silence_and_401_to_what_is_known() {
     assert_eq!((refusal.status, refusal.retry_after), (503, Some(1)));
     assert_eq!(bench.status(&revoked).await, 401);
     bench.issuer.set_feed_cut(false);
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
     while bench.status(&good).await != 200 {
-        assert!(Instant::now() < end, "the feed never came back");
+        assert!(tokio::time::Instant::now() < end, "the feed never came back");
         bench.clock.advance(Duration::from_millis(10));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -1,7 +1,7 @@
 //! The keys of the issuer: discovery, changes, and what happens while they cannot be read.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use signet_verify::testing::{Canned, TestKey};
@@ -17,9 +17,9 @@ fn json_page(value: &Value) -> Option<Canned> {
 
 /// Waits for something that another task does.
 async fn eventually(is: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = tokio::time::Instant::now() + Duration::from_secs(10);
     while !is() {
-        assert!(Instant::now() < end, "it never came");
+        assert!(tokio::time::Instant::now() < end, "it never came");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

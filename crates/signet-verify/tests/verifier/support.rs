@@ -8,30 +8,30 @@ use signet_verify::testing::{CLIENT_ID, CLIENT_SECRET, TestIssuer};
 use signet_verify::token::Token;
 use signet_verify::verifier::{Need, RequestParts, Verifier, VerifierBuilder};
 
-pub const API: &str = "https://api.example";
-pub const NOW: i64 = 1_800_000_000;
-pub const JWKS: &str = "/jwks.json";
-pub const DISCOVERY: &str = "/.well-known/openid-configuration";
-pub const INTROSPECTION: &str = "/introspect";
+pub(crate) const API: &str = "https://api.example";
+pub(crate) const NOW: i64 = 1_800_000_000;
+pub(crate) const JWKS: &str = "/jwks.json";
+pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
+pub(crate) const INTROSPECTION: &str = "/introspect";
 
-pub struct Bench {
-    pub issuer: TestIssuer,
-    pub clock: Arc<ManualClock>,
-    pub verifier: Verifier,
+pub(crate) struct Bench {
+    pub(crate) issuer: TestIssuer,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) verifier: Verifier,
 }
 
 impl Bench {
     /// Without a feed.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|builder| builder)
     }
 
     /// Without a feed, with other settings.
-    pub fn with(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
+    pub(crate) fn with(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
         Self::of(true, settings)
     }
 
-    pub fn with_feed(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
+    pub(crate) fn with_feed(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
         Self::of(false, settings)
     }
 
@@ -45,29 +45,29 @@ impl Bench {
     }
 
     /// With credentials for introspection.
-    pub fn introspecting() -> Self {
+    pub(crate) fn introspecting() -> Self {
         Self::with(|builder| builder.introspection(CLIENT_ID, CLIENT_SECRET))
     }
 
-    pub async fn bearer(&self, token: &str) -> Result<Arc<Token>, Refusal> {
+    pub(crate) async fn bearer(&self, token: &str) -> Result<Arc<Token>, Refusal> {
         self.needing(token, &Need::any()).await
     }
 
-    pub async fn needing(&self, token: &str, need: &Need) -> Result<Arc<Token>, Refusal> {
+    pub(crate) async fn needing(&self, token: &str, need: &Need) -> Result<Arc<Token>, Refusal> {
         self.lines(&[&format!("Bearer {token}")], need).await
     }
 
-    pub async fn lines(&self, authorization: &[&str], need: &Need) -> Result<Arc<Token>, Refusal> {
+    pub(crate) async fn lines(&self, authorization: &[&str], need: &Need) -> Result<Arc<Token>, Refusal> {
         let request = RequestParts { method: "GET", uri: "https://api.example/x", authorization, dpop: &[] };
         self.verifier.authorize(&request, need).await
     }
 
-    pub async fn status(&self, token: &str) -> u16 {
+    pub(crate) async fn status(&self, token: &str) -> u16 {
         status(&self.bearer(token).await)
     }
 }
 
 /// 200 for an accepted request.
-pub fn status(outcome: &Result<Arc<Token>, Refusal>) -> u16 {
+pub(crate) fn status(outcome: &Result<Arc<Token>, Refusal>) -> u16 {
     outcome.as_ref().map_or_else(|refusal| refusal.status, |_| 200)
 }

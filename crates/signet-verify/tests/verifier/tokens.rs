@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signet_verify::testing::{Mint, TestKey};
-use signet_verify::verifier::{Rejection, Verifier};
+use signet_verify::verifier::{Rejection, Verifier, VerifierBuilder};
 
 use crate::support::{API, Bench};
 
@@ -73,7 +73,7 @@ async fn several_audiences_may_be_ours() {
 
 #[tokio::test]
 async fn an_untyped_token_is_accepted_on_request_and_an_id_token_never() {
-    let bench = Bench::with(|builder| builder.accept_untyped());
+    let bench = Bench::with(VerifierBuilder::accept_untyped);
     let untyped = || bench.issuer.token(API).header("typ", json!("JWT")).claim("jti", Value::Null);
     assert_eq!(bench.status(&untyped().sign()).await, 200);
     assert_eq!(bench.status(&untyped().header("typ", Value::Null).sign()).await, 200);
