@@ -49,11 +49,7 @@ macro_rules! specs {
         mod oidc_core;
         mod outage;
         mod races;
-        mod revocation_endpoints;
-        mod revocation_failures;
-        mod revocation_feed;
-        mod revocation_restore;
-        mod revocation_stream;
+        mod revocation_entries;
         mod rfc6749;
         mod rfc6749_clients;
         mod rfc6750;
