@@ -49,6 +49,7 @@ macro_rules! specs {
         mod oidc_core;
         mod outage;
         mod races;
+        mod revocation_batches;
         mod revocation_entries;
         mod rfc6749;
         mod rfc6749_clients;

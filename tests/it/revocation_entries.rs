@@ -5,69 +5,9 @@ use signet::flow::admin::{By, keys};
 use signet::flow::revocation::{self, BatchAnswer};
 use signet::model::audit::{Event, Origin};
 use signet_verify::feed::entry::Kind;
-use signet_verify::feed::live::{Coordinates, Live, Rv};
-use signet_verify::feed::message::{FeedKeys, GENESIS, Message, digest};
 
 use super::*;
-
-/// A resource server that follows.
-struct Follower<'a> {
-    s: &'a Server,
-    keys: FeedKeys,
-    n: i64,
-    head: String,
-    live: Live,
-}
-
-type News = Vec<(Kind, String, Option<i64>)>;
-
-impl<'a> Follower<'a> {
-    fn new(s: &'a Server) -> Self {
-        let keys = FeedKeys::from_value(&revocation::configuration(&s.op)["jwks"]).unwrap();
-        Self { s, keys, n: 0, head: GENESIS.to_owned(), live: Live::default() }
-    }
-
-    /// What has been published since the last call, in the order of the alphabet.
-    async fn news(&mut self) -> News {
-        revocation::sweep(&self.s.op).await.unwrap();
-        let mut news = News::new();
-        while let BatchAnswer::Kept(body) = revocation::batch(&self.s.op, self.n + 1).await.unwrap() {
-            let Ok(Message::Batch(batch)) = self.keys.open(&body, self.s.issuer()) else { panic!("{body}") };
-            assert_eq!((batch.n, &batch.prev), (self.n + 1, &self.head));
-            (self.n, self.head) = (batch.n, digest(&body));
-            for entry in batch.entries {
-                let dies_in = entry.dies_at - self.s.now().seconds();
-                assert!((0..=970).contains(&dies_in), "{entry:?}");
-                self.live.fold(&entry);
-                news.push((entry.kind, entry.id, entry.min));
-            }
-        }
-        news.sort();
-        news
-    }
-
-    /// The entry that voids an access token; the database, asked by introspection, must agree.
-    async fn judge(&self, token: &str) -> Option<Kind> {
-        let (header, claims) = (jwt_header(token), claims(token));
-        let text = |name: &str| claims[name].as_str();
-        let rv = claims["rv"].as_array().map(|rv| Rv {
-            epoch: rv[0].as_i64().unwrap(),
-            family: rv[1].as_str().unwrap(),
-            generation: rv[2].as_i64().unwrap(),
-        });
-        let judged = self.live.voids(&Coordinates {
-            kid: header["kid"].as_str(),
-            iat: claims["iat"].as_i64().unwrap(),
-            client: text("client_id"),
-            sub: text("sub"),
-            sid: text("sid"),
-            jti: text("jti"),
-            rv,
-        });
-        assert_eq!(judged.is_none(), self.s.is_active(token).await, "{judged:?} {claims}");
-        judged
-    }
-}
+use crate::support::follower::{Follower, News};
 
 fn text(token: &str, claim: &str) -> String {
     claims(token)[claim].as_str().unwrap().to_owned()
