@@ -13,7 +13,7 @@ use crate::support::process::{Address, Process, Visitor};
 use crate::support::proxy::{Proxy, Road};
 
 /// Runs a test of the program on a database of its own; the test gets a folder, an address and the database's URL.
-fn with_program(test: impl AsyncFnOnce(&std::path::Path, &Address, Option<&str>)) {
+pub(super) fn with_program(test: impl AsyncFnOnce(&std::path::Path, &Address, Option<&str>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let Some(database) = Database::empty(BACKEND).await else { return };

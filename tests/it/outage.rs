@@ -9,7 +9,7 @@ use super::*;
 use crate::support::proxy::{Proxy, Road};
 
 /// A node whose road to PostgreSQL can be cut; `None` on SQLite, which has no road.
-async fn behind_proxy(s: &Server) -> Option<(Server, Proxy)> {
+pub(super) async fn behind_proxy(s: &Server) -> Option<(Server, Proxy)> {
     if s.backend == Backend::Sqlite {
         return None;
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use signet::clock::Timestamp;
+use signet::clock::{SystemClock, Timestamp};
 use signet::config::Config;
 use signet::flow::revocation;
-use signet_verify::feed::entry::{Entry, Kind};
+use signet_verify::feed::entry::Kind;
 use signet_verify::feed::follower::{Follower, Next};
 use signet_verify::feed::live::{Coordinates, Rv};
 use signet_verify::feed::message::{FeedKeys, Message, digest};
@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::client::{claims, jwt_header};
 use super::http::{Request, Response};
+use super::process::Address;
 use super::server::Server;
 
 /// Nothing that is due takes longer; a test that waits so long has failed.
@@ -128,30 +129,37 @@ pub(crate) struct Watcher {
     pub(crate) keys: FeedKeys,
     pub(crate) issuer: String,
     pub(crate) follower: Follower,
-    /// What came in batches, in their order.
-    pub(crate) entries: Vec<Entry>,
     /// The last heartbeat's `at`.
     pub(crate) heard: Option<i64>,
     now: Timestamp,
 }
 
 impl Watcher {
-    /// Finds the feed by its configuration and takes the snapshot.
+    /// Follows a node.
     pub(crate) async fn of(s: &Server) -> Self {
-        let keys = s.feed_keys().await;
-        let stream = Stream::open(&s.get("/revocation/stream")).await.unwrap();
-        let issuer = s.issuer().to_owned();
-        let mut watcher = Self {
-            stream,
-            keys,
-            issuer,
-            follower: Follower::default(),
-            entries: Vec::new(),
-            heard: None,
-            now: s.now(),
-        };
+        Self::at(|target| s.get(target), s.issuer(), s.now()).await
+    }
+
+    /// Follows a program.
+    pub(crate) async fn of_program(address: &Address) -> Self {
+        Self::at(|target| address.get(target), &address.origin(), SystemClock::machine_now()).await
+    }
+
+    /// Finds the feed by its configuration and takes the snapshot.
+    async fn at(get: impl Fn(&str) -> Request, issuer: &str, now: Timestamp) -> Self {
+        let configuration = get("/.well-known/revocation-configuration").send().await;
+        let keys = feed_keys(&configuration.ok().json());
+        let stream = Stream::open(&get("/revocation/stream")).await.unwrap();
+        let mut watcher =
+            Self { stream, keys, issuer: issuer.to_owned(), follower: Follower::default(), heard: None, now };
         assert!(matches!(watcher.receive().await, Message::Snapshot(_)));
         watcher
+    }
+
+    /// Goes on after a connection was lost.
+    pub(crate) async fn resume(&mut self, get: impl Fn(&str) -> Request) {
+        let target = format!("/revocation/stream?from={}", self.position());
+        self.stream = Stream::open(&get(&target)).await.unwrap();
     }
 
     /// Takes one event in; it has to verify, to be of the kind its name says, and to continue the chain.
@@ -162,15 +170,13 @@ impl Watcher {
         assert_eq!(message.n().to_string(), event.id);
         let took = self.follower.receive(&message, &digest(&event.data), self.now.millis(), Duration::ZERO);
         assert_eq!(took, Next::Continue, "{message:?}");
-        match &message {
-            Message::Batch(batch) => self.entries.extend(batch.entries.iter().cloned()),
-            Message::Heartbeat(heartbeat) => self.heard = Some(heartbeat.at),
-            Message::Snapshot(_) => {}
+        if let Message::Heartbeat(heartbeat) = &message {
+            self.heard = Some(heartbeat.at);
         }
         message
     }
 
-    /// Follows until it has a batch; tells what the batches brought meanwhile.
+    /// Follows until it has a batch.
     pub(crate) async fn reach(&mut self, n: i64) {
         while self.position() < n {
             self.receive().await;

@@ -114,11 +114,16 @@ impl Process {
 
     /// Runs a command of the program on the same store; what it prints.
     pub(crate) fn command(folder: &Path, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
-        command.args(arguments).arg("--dir").arg(folder.join("store"));
-        let output = command.output().unwrap();
+        let output = Self::try_command(folder, arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that may fail, with nobody at its standard input.
+    pub(crate) fn try_command(folder: &Path, arguments: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
+        command.args(arguments).arg("--dir").arg(folder.join("store")).stdin(Stdio::null());
+        command.output().unwrap()
     }
 
     /// `kill -9`.
