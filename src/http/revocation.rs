@@ -153,7 +153,7 @@ fn number(text: &str) -> Option<i64> {
 }
 
 fn bytes(message: Arc<str>) -> Bytes {
-    Bytes::from_owner(message)
+    Bytes::from_owner(Arc::<[u8]>::from(message))
 }
 
 fn message(content_type: &'static str, caching: &'static str, message: Arc<str>) -> HttpResponse {

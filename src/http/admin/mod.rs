@@ -161,7 +161,7 @@ async fn serve(
         }
         Ok(response)
     };
-    reply.await.unwrap_or_else(|problem| problem.render(trace_id.as_deref()))
+    reply.await.unwrap_or_else(|problem: Problem| problem.render(trace_id.as_deref()))
 }
 
 /// Paths and methods that are not in the table.
