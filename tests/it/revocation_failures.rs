@@ -31,7 +31,7 @@ mod without_its_database {
 
     async fn outage(s: &Server, road: Road) {
         let Some((node, proxy)) = behind_proxy(s).await else { return };
-        let _sweeping = node.sweeping();
+        let sweeping = node.sweeping();
         node.sweep().await;
         let mut w = Watcher::of(&node).await;
         let before = node.tokens("app").await;
@@ -59,7 +59,7 @@ mod without_its_database {
         while w.heard.is_none() {
             w.receive().await;
         }
-        drop(_sweeping);
+        drop(sweeping);
         node.stop().await;
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Stream {
     raw: Vec<u8>,
     /// Text that is no whole event yet.
     text: Vec<u8>,
+    /// So much of it has no end of an event in it.
+    seen: usize,
     ended: bool,
 }
 
@@ -62,7 +64,7 @@ impl Stream {
         let head = Response::parse(text.as_bytes()).unwrap();
         if head.status == 200 {
             assert_eq!(head.header("x-chunked"), Some("1"), "{head:?}");
-            return Ok(Self { socket, head, raw: rest, text: Vec::new(), ended: false });
+            return Ok(Self { socket, head, raw: rest, text: Vec::new(), seen: 0, ended: false });
         }
         let mut answer = text.into_bytes();
         answer.extend(rest);
@@ -82,10 +84,13 @@ impl Stream {
 
     async fn read(&mut self) -> Option<Event> {
         loop {
-            if let Some(end) = self.text.windows(2).position(|two| two == b"\n\n") {
-                let event: Vec<u8> = self.text.drain(..end + 2).collect();
+            let unseen = &self.text[self.seen..];
+            if let Some(end) = unseen.windows(2).position(|two| two == b"\n\n") {
+                let event: Vec<u8> = self.text.drain(..self.seen + end + 2).collect();
+                self.seen = 0;
                 return Some(parse(std::str::from_utf8(&event).unwrap()));
             }
+            self.seen = self.text.len().saturating_sub(1);
             if self.ended {
                 return None;
             }
