@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -98,11 +99,12 @@ impl FeedHandle {
 
     /// How old the state is, by the clocks of now.
     pub fn staleness(&self) -> Staleness {
-        let shown = self.shown.load();
-        if shown.no_feed {
-            return Staleness::NoFeed;
-        }
-        Staleness::of(shown.track.staleness(self.clock.unix_millis(), self.clock.monotonic()))
+        if self.shown.load().no_feed { Staleness::NoFeed } else { Staleness::of(self.age()) }
+    }
+
+    /// The same as a span, for metrics. `None` for a feed never heard.
+    pub fn age(&self) -> Option<Duration> {
+        self.shown.load().track.staleness(self.clock.unix_millis(), self.clock.monotonic())
     }
 
     /// The number of the newest batch that was reached without a gap: what a caller that holds a `Revocation-Batch`

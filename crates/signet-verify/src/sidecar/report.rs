@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use serde_json::json;
 
 use super::Sidecar;
+use crate::feed_client::FeedHandle;
 
 /// The program runs.
 pub(super) async fn health() -> HttpResponse {
@@ -55,8 +56,8 @@ fn exposition(sidecar: &Sidecar) -> String {
     page.counter("introspections", "Questions to the introspection endpoint", stats.introspections);
     page.gauge("keys", "Keys known", stats.keys);
     page.gauge("ready", "Whether tokens can be judged", u8::from(sidecar.ready.load(Ordering::Relaxed)));
-    if let Some(position) = stats.feed_position {
-        page.gauge("feed_position", "Newest batch of the revocation feed", position);
+    if let Some(feed) = sidecar.verifier.feed() {
+        page.feed(feed);
     }
     page.0.push_str("# EOF\n");
     page.0
@@ -66,6 +67,27 @@ fn exposition(sidecar: &Sidecar) -> String {
 struct Page(String);
 
 impl Page {
+    /// The figures of the revocation feed. What is not known yet is left out.
+    fn feed(&mut self, feed: &FeedHandle) {
+        let stats = feed.stats();
+        if let Some(position) = stats.position {
+            self.gauge("feed_position", "Newest batch of the revocation feed that was reached", position);
+        }
+        if let Some(age) = feed.age() {
+            self.gauge("feed_staleness_seconds", "How old the state of the feed is", age.as_secs_f64());
+        }
+        self.gauge("feed_live_entries", "Revocations that have not expired", stats.live);
+        self.counter("feed_messages", "Messages of the feed taken in", stats.messages);
+        self.counter("feed_refused", "Messages of the feed that were refused", stats.refused);
+        self.counter("feed_gaps", "Gaps and broken chains, each mended by a snapshot", stats.gaps);
+        self.counter("feed_rollbacks", "Snapshots older than what was known", stats.rollbacks);
+        self.counter(
+            "feed_reconnects",
+            "Connections to the feed that were lost or not had",
+            stats.reconnects,
+        );
+    }
+
     fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) {
         self.head(name, "counter", help);
         for (which, value) in values {
