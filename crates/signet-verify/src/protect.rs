@@ -132,7 +132,7 @@ impl Protect {
 
     /// The absolute address of a request, or the target alone where the origin is unknown.
     fn uri<'a>(&self, target: &'a str, lines: &impl Lines) -> Cow<'a, str> {
-        // A target in absolute form (RFC 9112 §3.2.2) is the client's word about the host.
+        // A target in absolute form is the client's word about the host.
         let target = path_of(target);
         match &self.origin {
             Origin::Unknown => Cow::Borrowed(target),

@@ -57,6 +57,21 @@ export async function callApi(token) {
   return response.status;
 }
 
+/**
+ * Waits until the demo's protected API refuses an access token. It verifies tokens by itself and hears of a revocation
+ * from the feed, so that this may take a moment, but no second.
+ */
+export async function refusedByApi(token) {
+  const began = performance.now();
+  for (;;) {
+    const status = await callApi(token);
+    if (status === 401) return;
+    const ms = Math.round(performance.now() - began);
+    if (ms > 1000) throw new Error(`the API answers ${status}, ${ms} ms after the token was revoked`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 /** Logs a user out of all devices, by the user's own token. */
 export async function logOutAll(token) {
   const response = await fetch(`${issuer}/demo/api/logout-all`, {

@@ -8,6 +8,8 @@ const client = {
   scope: "openid profile email offline_access read write",
 };
 const RACERS = 32;
+/** Milliseconds between two questions whether a token still passes. */
+const POLL = 20;
 const at = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const windows = { retry: Number(at("demo").dataset.retrySeconds), hold: Number(at("demo").dataset.holdSeconds) };
@@ -141,14 +143,31 @@ async function race() {
 
 // ---- Ending ----------------------------------------------------------------------------------------------------
 
+/**
+ * Asks the API until it refuses the access token: `{answer, calls, ms}`. It verifies tokens in its own memory and learns
+ * of a revocation from the feed, a moment after the answer to whoever revoked.
+ */
+async function untilRefused(access, patience = 30_000) {
+  const headers = { Authorization: `Bearer ${access}` };
+  const began = performance.now();
+  for (let calls = 1; ; calls += 1) {
+    const answer = await call("/demo/api/me", { headers });
+    const ms = Math.round(performance.now() - began);
+    say(`Waiting for the API to refuse: ${ms} ms, ${calls} calls`, "bad");
+    if (answer.status === 401 || ms > patience) return { answer, calls, ms };
+    await pause(POLL);
+  }
+}
+
 async function revokeSession() {
-  const token = session.refresh;
+  const { access, refresh: token } = session;
   const answer = await revoke(server, client, token);
   log("Owner", `Revoke: ${problem(answer)}`, answer.status === 200 ? "good" : "bad");
   if (answer.status !== 200) return;
   const check = await refresh(server, client, token);
   log("Server", `A refresh with the revoked token: ${problem(check)}`, check.body?.error === "invalid_grant" ? "good" : "bad");
-  await callApi();
+  const { answer: last, ms } = await untilRefused(access);
+  log("Server", `API call: ${problem(last)}, ${ms} ms after that`, last.status === 401 ? "good" : "bad");
   end("the refresh token was revoked");
 }
 
@@ -160,21 +179,10 @@ async function logoutAll() {
   at("demo-answer").textContent = `POST /demo/api/logout-all → ${answer.status || "no answer"}\n\n${pretty(answer.body)}`;
   if (answer.status >= 300 || answer.status === 0) return;
 
-  const began = performance.now();
-  let calls = 0;
-  let last = null;
-  while (performance.now() - began < 30_000) {
-    last = await call("/demo/api/me", { headers });
-    calls += 1;
-    const ms = Math.round(performance.now() - began);
-    say(`Waiting for the API to refuse: ${ms} ms, ${calls} calls`, "bad");
-    if (last.status === 401) {
-      log("Server", `The API refused the access token ${ms} ms after the answer (call ${calls})`, "good");
-      break;
-    }
-    await pause(250);
-  }
-  if (last?.status !== 401) log("Server", `The API still accepts the access token after 30 s: ${last ? problem(last) : ""}`, "bad");
+  const { answer: last, calls, ms } = await untilRefused(access);
+  log("Server", last.status === 401
+    ? `The API refused the access token ${ms} ms after the answer (call ${calls})`
+    : `The API still accepts the access token after 30 s: ${problem(last)}`, last.status === 401 ? "good" : "bad");
   const check = await refresh(server, client, token);
   log("Server", `A refresh after log-out: ${problem(check)}`, check.body?.error === "invalid_grant" ? "good" : "bad");
   end("all devices were logged out");
