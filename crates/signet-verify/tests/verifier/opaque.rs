@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use signet_verify::testing::{CLIENT_ID, CLIENT_SECRET, Canned};
 use signet_verify::verifier::{StalePolicy, Verifier};
 
-use crate::support::{API, Bench, INTROSPECTION, NOW};
+use crate::support::{API, Bench, DISCOVERY, INTROSPECTION, NOW};
 
 fn answer() -> Value {
     json!({"aud": API, "sub": "user", "client_id": "client", "scope": "read", "exp": NOW + 60})
@@ -18,6 +18,16 @@ async fn an_opaque_token_is_what_the_issuer_says() {
     let token = bench.bearer(&bench.issuer.opaque_token(&answer())).await.unwrap();
     assert_eq!((token.subject(), token.has_scope("read"), token.key_id()), (Some("user"), true, None));
     assert_eq!(bench.status("unknown").await, 401);
+}
+
+#[tokio::test]
+async fn an_issuer_of_opaque_tokens_needs_no_keys() {
+    let bench = Bench::introspecting();
+    let issuer = bench.issuer.issuer();
+    let metadata = json!({"issuer": issuer, "introspection_endpoint": format!("{issuer}{INTROSPECTION}")});
+    bench.issuer.answer(DISCOVERY, Some(Canned::body("application/json", metadata.to_string())));
+    assert_eq!(bench.status(&bench.issuer.opaque_token(&answer())).await, 200);
+    assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 401);
 }
 
 #[tokio::test]
