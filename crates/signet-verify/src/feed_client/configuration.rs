@@ -92,10 +92,7 @@ pub(super) fn address(issuer: &str) -> Option<String> {
 }
 
 fn same_origin(url: &str, issuer: &str) -> bool {
-    let origin = |url: &str| {
-        let origin = Url::parse(url).ok()?.origin();
-        origin.is_tuple().then_some(origin)
-    };
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin()).filter(|origin| origin.is_tuple());
     let origins = (origin(url), origin(issuer));
     origins.0.is_some() && origins.0 == origins.1
 }
