@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { signIn } from "./lib/code_flow.mjs";
 import { sidecarFails, startApi, startNginx, startSidecar, until } from "./lib/sidecar.mjs";
-import { audience, issuer, logOutAll, post, users } from "./lib/server.mjs";
+import { audience, basic, issuer, logOutAll, post, users } from "./lib/server.mjs";
 
 let api;
 let sidecar;
@@ -52,9 +52,8 @@ describe("nginx with auth_request", () => {
   });
 
   test("identity that a client sends is replaced or taken away", async () => {
-    const { body: service } = await post("/token", {
-      grant_type: "client_credentials", client_id: "demo-service", client_secret: "demo-service-secret", scope: "read",
-    });
+    const { body: service } = await post("/token", { grant_type: "client_credentials", scope: "read" },
+      basic("demo-service", "demo-service-secret"));
     const forged = { "x-auth-subject": "root", "X-Auth-Session": "s", "x-auth-claims": "c", "x-auth-scope": "admin", x_auth_subject: "root" };
     const { status, body } = await ask("/", { headers: { ...bearer(service.access_token), ...forged } });
     assert.equal(status, 200, JSON.stringify(body));
