@@ -35,7 +35,7 @@ const ADMIN_ROWS: [(&str, u16, u16, u16); 3] =
     [("/livez", 200, 405, 405), ("/readyz", 200, 405, 405), ("/metrics", 200, 405, 405)];
 
 fn rows() -> impl Iterator<Item = (&'static Row, bool)> {
-    let public = PUBLIC.iter().chain(DEVELOPMENT).chain(DEMO_API);
+    let public = PUBLIC.iter().chain(DEMO_API).chain(DEVELOPMENT);
     public.map(|row| (row, false)).chain(ADMIN.iter().map(|row| (row, true)))
 }
 

@@ -25,6 +25,8 @@ use crate::verifier::Verifier;
 
 /// Seconds that requests under way are given once the program was told to stop.
 const DRAIN_SECONDS: u64 = 10;
+/// Longer than proxies keep an idle connection, so that they close it and never send into one that is being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// What passes before an issuer that does not answer is asked again.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
@@ -69,11 +71,15 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::Listening)?;
     let shared = state.clone();
     let mut server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(routes))
+        .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(DRAIN_SECONDS);
     if let Some(workers) = args.workers {
         server = server.workers(workers.get());
     }
     let running = server.listen(listener).map_err(Failure::Listening)?.run();
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "whoever reaches this address can say that a request was for something else");
+    }
     tracing::info!(%address, issuer = args.issuer, audience = args.audience, "listening");
     running.await.map_err(Failure::Listening)
 }
