@@ -1,0 +1,1 @@
+"""The revocation feed, version 1 (docs/revocation-feed.md of Signet)."""

@@ -1,0 +1,93 @@
+"""The verifier's state (specification §5), without a clock and without a network."""
+
+import enum
+from dataclasses import dataclass
+
+from .live import Live
+from .message import Batch, Heartbeat, Message, Snapshot
+
+LARGEST_SKEW = 30_000
+"""The most that clocks are taken to differ, in milliseconds."""
+
+
+class Next(enum.Enum):
+    """What to do after a message."""
+
+    CONTINUE = "continue"
+    TAKE_SNAPSHOT = "take-snapshot"
+    ROLLED_BACK = "rolled-back"
+    """The server has lost batches. The entries known stay; nothing was credited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last batch known: its number and its digest."""
+
+    n: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Freshness:
+    at: int
+    came: float
+
+
+class Follower:
+    """Folds messages, keeps the position, and knows how stale all of it is."""
+
+    def __init__(self) -> None:
+        self.live = Live()
+        self.position: Position | None = None
+        self.keys_revoked = 0
+        """How many times an entry of the kind `kid` was new: a reason to read the JWKS again."""
+        self._freshness: _Freshness | None = None
+        self._skew: int | None = None
+
+    def receive(self, message: Message, digest: str, now: int, monotonic: float) -> Next:
+        """Takes in a message whose signature has been verified.
+
+        `digest` is that of its compact serialisation, `now` the local clock in milliseconds, `monotonic` the
+        seconds of a clock that never goes back.
+        """
+        difference = now - message.at
+        self._skew = difference if self._skew is None else min(self._skew, difference)
+        # A genuine revocation is never wrong, whatever follows from the message's number.
+        if not isinstance(message, Heartbeat):
+            for entry in message.entries:
+                if self.live.fold(entry) and entry.kind == "kid":
+                    self.keys_revoked += 1
+        follows, found = self._place(message, digest)
+        if found is not None:
+            self.position = found
+            if self._freshness is None or message.at > self._freshness.at:
+                self._freshness = _Freshness(message.at, monotonic)
+        self.live.expire(now // 1000)
+        return follows
+
+    def staleness(self, now: int, monotonic: float) -> float | None:
+        """Seconds; None if the feed was never heard, which is infinitely stale."""
+        freshness = self._freshness
+        if freshness is None or self._skew is None:
+            return None
+        skew = max(-LARGEST_SKEW, min(self._skew, LARGEST_SKEW))
+        return max((now - freshness.at - skew) / 1000, monotonic - freshness.came, 0.0)
+
+    def _place(self, message: Message, digest: str) -> tuple[Next, Position | None]:
+        """What follows, and the position to stand at where the message continues the one before, or is it."""
+        position = self.position
+        if isinstance(message, Snapshot):
+            if position is not None and message.n < position.n:
+                return Next.ROLLED_BACK, None
+            return Next.CONTINUE, Position(message.n, message.head)
+        if position is None:
+            return Next.TAKE_SNAPSHOT, None
+        if isinstance(message, Batch):
+            if message.n <= position.n:
+                same = Position(message.n, digest) == position
+                return Next.CONTINUE, position if same else None
+            follows = message.n == position.n + 1 and message.prev == position.digest
+            return (Next.CONTINUE, Position(message.n, digest)) if follows else (Next.TAKE_SNAPSHOT, None)
+        if Position(message.n, message.head) == position:
+            return Next.CONTINUE, position
+        return (Next.CONTINUE if message.n < position.n else Next.TAKE_SNAPSHOT), None
