@@ -146,7 +146,7 @@ class FeedClient:
                     _log.warning("the revocation feed of %s is lost: %s", self._issuer, error)
             except Exception:
                 _log.exception("following the revocation feed failed")
-            self.follower.live.expire(self._clock.millis() // 1000)
+            self.follower.expire(self._clock.millis())
             if pause is None:
                 pause = random.uniform(0, self._pause)  # noqa: S311 (spreads reconnections, keeps no secret)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)

@@ -9,6 +9,9 @@ from .message import Batch, Heartbeat, Message, Snapshot
 LARGEST_SKEW = 30_000
 """The most that clocks are taken to differ, in milliseconds."""
 
+SKEW_WINDOW = 60
+"""The skew is that of the current and the last window of so many seconds, so that a clock set right is believed."""
+
 
 class Next(enum.Enum):
     """What to do after a message."""
@@ -33,6 +36,33 @@ class _Freshness:
     came: float
 
 
+class _Skew:
+    """The smallest difference between the local clock and a statement's time at its arrival, of the last one to two
+    minutes: what is left is the difference of the clocks.
+    """
+
+    def __init__(self) -> None:
+        self._windows: tuple[int, int, int | None] | None = None
+
+    def arrived(self, difference: int, monotonic: float) -> None:
+        window = int(monotonic // SKEW_WINDOW)
+        if self._windows is None:
+            self._windows = (window, difference, None)
+            return
+        current, smallest, before = self._windows
+        if current == window:
+            self._windows = (window, min(smallest, difference), before)
+        else:
+            self._windows = (window, difference, smallest if current + 1 == window else None)
+
+    def millis(self) -> int:
+        if self._windows is None:
+            return 0
+        _, smallest, before = self._windows
+        smallest = smallest if before is None else min(smallest, before)
+        return max(-LARGEST_SKEW, min(smallest, LARGEST_SKEW))
+
+
 class Follower:
     """Folds messages, keeps the position, and knows how stale all of it is."""
 
@@ -42,7 +72,8 @@ class Follower:
         self.keys_revoked = 0
         """How many times an entry of the kind `kid` was new: a reason to read the JWKS again."""
         self._freshness: _Freshness | None = None
-        self._skew: int | None = None
+        self._skew = _Skew()
+        self._went_back = False
 
     def receive(self, message: Message, digest: str, now: int, monotonic: float) -> Next:
         """Takes in a message whose signature has been verified.
@@ -50,8 +81,8 @@ class Follower:
         `digest` is that of its compact serialisation, `now` the local clock in milliseconds, `monotonic` the
         seconds of a clock that never goes back.
         """
-        difference = now - message.at
-        self._skew = difference if self._skew is None else min(self._skew, difference)
+        self.expire(now)
+        self._skew.arrived(now - message.at, monotonic)
         # A genuine revocation is never wrong, whatever follows from the message's number.
         if not isinstance(message, Heartbeat):
             for entry in message.entries:
@@ -62,16 +93,22 @@ class Follower:
             self.position = found
             if self._freshness is None or message.at > self._freshness.at:
                 self._freshness = _Freshness(message.at, monotonic)
-        self.live.expire(now // 1000)
+        if isinstance(message, Snapshot):
+            self._went_back = False
+        elif self._went_back and follows is Next.CONTINUE:
+            return Next.TAKE_SNAPSHOT
         return follows
+
+    def expire(self, now: int) -> None:
+        """Drops what has died at `now` (milliseconds)."""
+        self._went_back = self.live.expire(now // 1000) or self._went_back
 
     def staleness(self, now: int, monotonic: float) -> float | None:
         """Seconds; None if the feed was never heard, which is infinitely stale."""
         freshness = self._freshness
-        if freshness is None or self._skew is None:
+        if freshness is None:
             return None
-        skew = max(-LARGEST_SKEW, min(self._skew, LARGEST_SKEW))
-        return max((now - freshness.at - skew) / 1000, monotonic - freshness.came, 0.0)
+        return max((now - freshness.at - self._skew.millis()) / 1000, monotonic - freshness.came, 0.0)
 
     def _place(self, message: Message, digest: str) -> tuple[Next, Position | None]:
         """What follows, and the position to stand at where the message continues the one before, or is it."""
@@ -84,8 +121,7 @@ class Follower:
             return Next.TAKE_SNAPSHOT, None
         if isinstance(message, Batch):
             if message.n <= position.n:
-                same = Position(message.n, digest) == position
-                return Next.CONTINUE, position if same else None
+                return Next.CONTINUE, None
             follows = message.n == position.n + 1 and message.prev == position.digest
             return (Next.CONTINUE, Position(message.n, digest)) if follows else (Next.TAKE_SNAPSHOT, None)
         if Position(message.n, message.head) == position:

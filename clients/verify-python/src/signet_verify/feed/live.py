@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from ..encoding import Object
 from .entry import KINDS, Entry
 
+STEP_BACK = 5
+"""How far the local clock may go back, in seconds, before the entries that it has dropped are asked for again.
+`dies_at` lies further behind the last token than this.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
@@ -64,10 +69,15 @@ class Live:
             self._schedule(dies_at, entry.kind, entry.id)
         return True
 
-    def expire(self, now: int) -> None:
-        """Drops what has died at `now` (Unix seconds), and nothing else. Costs what it drops. Going back in time
-        brings nothing back.
+    def expire(self, now: int) -> bool:
+        """Drops what has died at `now` (Unix seconds), and nothing else. Costs what it drops.
+
+        Whether the clock has gone back by more than `STEP_BACK`: what was dropped while it was ahead may live on,
+        and has to be learnt again from a snapshot.
         """
+        if now < self._now - STEP_BACK:
+            self._now = now
+            return True
         self._now = now = max(now, self._now)
         while self._seconds and self._seconds[0] <= now:
             for kind, name in self._dying.pop(heapq.heappop(self._seconds)):
@@ -75,6 +85,7 @@ class Live:
                 # A later entry may have given it a longer life.
                 if known is not None and known[1] <= now:
                     del self._kinds[kind][name]
+        return False
 
     def voids(self, token: Coordinates) -> str | None:
         """The kind of an entry that voids the token, or None."""
