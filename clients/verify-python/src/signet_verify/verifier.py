@@ -276,7 +276,10 @@ class Verifier:
             return None
         # Keys read again are other objects: a key that is gone, or replaced under its name, is noticed.
         key = self._keys.current(may_block).find(known.coordinates.kid)
-        return known if key is known.key else None
+        if key is known.key:
+            return known
+        self._cache.drop(token)
+        return None
 
     def _signed(self, token: str, may_block: bool) -> Verified:
         parts = jws.split(token)
