@@ -11,7 +11,16 @@ from signet_verify.feed.entry import Entry, Malformed
 from signet_verify.feed.follower import Follower, Next, Position
 from signet_verify.feed.live import Coordinates, Live
 from signet_verify.feed.message import (
-    BATCH, GENESIS, HEARTBEAT, LONGEST_HEARTBEAT, SNAPSHOT, Batch, FeedKeys, Heartbeat, Refused, Snapshot, digest,
+    BATCH,
+    GENESIS,
+    HEARTBEAT,
+    LONGEST_HEARTBEAT,
+    SNAPSHOT,
+    Batch,
+    FeedKeys,
+    Heartbeat,
+    Refused,
+    Snapshot,
 )  # fmt: skip
 from signet_verify.testing import FeedKey
 from support import ISSUER, NOW, refused
@@ -271,8 +280,10 @@ class Following(unittest.TestCase):
         self.take(Heartbeat(1, self.now, "one"))
         self.now -= 3_600_000
         self.assertIs(self.take(Heartbeat(1, self.now, "one")), Next.TAKE_SNAPSHOT)
-        self.assertIs(self.take(Snapshot(1, self.now, "one", self.entry())), Next.CONTINUE)
         self.assertIs(self.take(Heartbeat(1, self.now + 1, "one")), Next.CONTINUE)
+        self.now -= 3_600_000
+        self.follower.expire(self.now)
+        self.assertIs(self.take(Heartbeat(1, self.now, "one")), Next.TAKE_SNAPSHOT)
 
     def test_a_new_kid_entry_is_told_once(self):
         kid = (Entry("kid", "k", None, DIES),)

@@ -13,13 +13,9 @@ from ..fetch import Answer, Fetcher, FetchError, Stop
 from . import configuration, sse
 from .configuration import Configuration
 from .entry import Malformed
-from .follower import Follower, Next
+from .follower import Follower, Next, classify
 from .live import Coordinates
 from .message import LONGEST_BATCH, LONGEST_SNAPSHOT, Refused, digest
-
-SOFT = 3.0
-HARD = 30.0
-"""From which staleness on, in seconds, the feed is soft, and hard."""
 
 LONGEST_PAUSE = 15.0
 _RECONFIGURE = 30.0
@@ -67,6 +63,7 @@ class FeedClient:
         self.longest_snapshot = LONGEST_SNAPSHOT
         self._configuration: tuple[Configuration, float] | None = None
         self._reread = False
+        self._owes_snapshot = False
         self._no_feed = False
         self._pause = 1.0
         self._poll_until: float | None = None
@@ -113,10 +110,7 @@ class FeedClient:
         """How far the state can be relied on."""
         if self._no_feed:
             return "no-feed"
-        staleness = self.staleness()
-        if staleness is None or staleness > HARD:
-            return "hard"
-        return "soft" if staleness > SOFT else "fresh"
+        return classify(self.staleness())
 
     def staleness(self) -> float | None:
         """Seconds; None if the feed was never heard."""
@@ -172,6 +166,8 @@ class FeedClient:
     def _follow(self, feed: Configuration) -> None:
         """Follows until the connection is lost, which is an exception."""
         self._counts["connections"] += 1
+        if self._owes_snapshot:
+            self._take_snapshot(feed)
         if self._poll_until is None or self._clock.monotonic() >= self._poll_until:
             try:
                 self._stream(feed)
@@ -186,7 +182,7 @@ class FeedClient:
         silence = 3 * feed.heartbeat_seconds + 2
         with self._fetcher.stream(feed.stream(position), silence, self._stop) as stream:
             if stream.status == 410:
-                self._take_snapshot(feed)
+                self._owes_snapshot = True
                 raise _Lost(0)
             kind = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
             if stream.status != 200 or kind != "text/event-stream":
@@ -206,29 +202,30 @@ class FeedClient:
         if event.event not in ("snapshot", "batch", "heartbeat"):
             return
         if self._take(feed, event.data) is Next.TAKE_SNAPSHOT:
-            self._take_snapshot(feed)
-            # The position has moved past what this connection goes on with.
+            # Its position will have moved past what this connection goes on with.
+            self._owes_snapshot = True
             raise _Lost(0)
 
     def _poll(self, feed: Configuration) -> None:
         """Batch after batch, until it is time to try the stream again."""
         beyond = 0
+        self._owes_snapshot |= self.position() is None
         while not self._stop.is_set():
             if self._poll_until is not None and self._clock.monotonic() >= self._poll_until:
                 raise _Lost(0)
-            position = self.position()
-            if position is None or beyond > 1:
+            if self._owes_snapshot:
                 self._take_snapshot(feed)
-                position, beyond = self.position() or 0, 0
+                beyond = 0
+            position = self.position() or 0
             asked = self._clock.monotonic()
             answer = self._fetcher.get(feed.batch(position + 1), LONGEST_BATCH, feed.heartbeat_seconds + 5)
             if answer.status == 404:
-                beyond += 1
+                self._owes_snapshot, beyond = beyond > 0, beyond + 1
                 self._stop.wait(1)
             elif answer.status == 410:
-                beyond = 2
+                self._owes_snapshot = True
             else:
-                beyond = 2 if self._take_answer(feed, answer) is Next.TAKE_SNAPSHOT else 0
+                self._owes_snapshot, beyond = self._take_answer(feed, answer) is Next.TAKE_SNAPSHOT, 0
                 if self.position() == position:
                     # A server that holds no request back must not be asked in a loop.
                     self._stop.wait(max(0.0, 0.2 - (self._clock.monotonic() - asked)))
@@ -239,6 +236,7 @@ class FeedClient:
         if self._take_answer(feed, answer) is not Next.CONTINUE:
             _log.error("the revocation feed of %s has rolled back: what is known stays", self._issuer)
             raise FetchError("the feed has rolled back")
+        self._owes_snapshot = False
 
     def _take_answer(self, feed: Configuration, answer: Answer) -> Next:
         if answer.status != 200:

@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from typing import Literal
 
 from .live import Live
 from .message import Batch, Heartbeat, Message, Snapshot
@@ -12,6 +13,12 @@ LARGEST_SKEW = 30_000
 SKEW_WINDOW = 60
 """The skew is that of the current and the last window of so many seconds, so that a clock set right is believed."""
 
+SOFT = 3.0
+HARD = 30.0
+"""From which staleness on, in seconds, the state is soft, and hard."""
+
+Staleness = Literal["fresh", "soft", "hard"]
+
 
 class Next(enum.Enum):
     """What to do after a message."""
@@ -20,6 +27,13 @@ class Next(enum.Enum):
     TAKE_SNAPSHOT = "take-snapshot"
     ROLLED_BACK = "rolled-back"
     """The server has lost batches. The entries known stay; nothing was credited."""
+
+
+def classify(staleness: float | None) -> Staleness:
+    """The class of what `Follower.staleness` says."""
+    if staleness is None or staleness > HARD:
+        return "hard"
+    return "soft" if staleness > SOFT else "fresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +107,9 @@ class Follower:
             self.position = found
             if self._freshness is None or message.at > self._freshness.at:
                 self._freshness = _Freshness(message.at, monotonic)
-        if isinstance(message, Snapshot):
-            self._went_back = False
-        elif self._went_back and follows is Next.CONTINUE:
+        # Asked for once: whoever is told to take a snapshot owes it until it has one.
+        went_back, self._went_back = self._went_back, False
+        if went_back and follows is Next.CONTINUE and not isinstance(message, Snapshot):
             return Next.TAKE_SNAPSHOT
         return follows
 

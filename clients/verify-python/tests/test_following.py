@@ -1,0 +1,357 @@
+"""The verifier against a live issuer: the thread that follows, and each policy when that fails."""
+
+import os
+import threading
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from signet_verify import Refusal, Rejected, Unavailable, Verifier, reasons
+from signet_verify.feed.entry import Entry
+from signet_verify.feed.message import BATCH, GENESIS
+from signet_verify.fetch import Fetcher, FetchError
+from signet_verify.testing import FeedKey, SigningKey, TestIssuer
+from support import AUDIENCE, refused
+
+
+class SteppedClock:
+    """The clocks of the machine; more time passes on demand, without a server that would have to age along."""
+
+    ahead = 0.0
+
+    def millis(self):
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead
+
+
+class Base(unittest.TestCase):
+    def issuer(self, **settings):
+        return self.enterContext(TestIssuer(**settings))
+
+    def verifier(self, issuer, ready=True, **settings):
+        self.clock = SteppedClock()
+        made = Verifier(issuer.issuer, AUDIENCE, clock=self.clock, timeout=2.0, **settings)
+        self.addCleanup(made.close)
+        self.assertEqual(made.ready(5 if ready else 0.01), ready)
+        return made
+
+    def eventually(self, holds, seconds=5.0):
+        deadline = time.monotonic() + seconds
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, "it does not happen")
+            time.sleep(0.005)
+
+    def dies(self, verifier, token, seconds=1.0, by=(reasons.REVOKED,)):
+        def refused_now():
+            try:
+                verifier.verify(token)
+            except Rejected as rejected:
+                return rejected.reason in by
+            return False
+
+        self.eventually(refused_now, seconds)
+
+
+class Following(Base):
+    def test_a_revoked_token_dies_within_a_second_though_it_was_cached(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        for kind, claim, minimum in (
+            ("jti", "jti", None), ("fam", "fam", 1), ("fam", "fam", None), ("sid", "sid", None), ("sub", "sub", 1),
+            ("client", "client_id", 2**40), ("iss", None, 2**40),
+        ):  # fmt: skip
+            names = {name: f"{name}-{kind}-{minimum}" for name in ("jti", "sid", "sub", "client_id", "fam")}
+            token = issuer.mint(AUDIENCE, rv=[0, names["fam"], 0], **{**names, "fam": None})
+            verifier.verify(token)
+            verifier.verify(token)
+            n = issuer.revoke(kind, "" if claim is None else names[claim], minimum)
+            self.dies(verifier, token)
+            self.assertEqual(verifier.feed_position(), n)
+            if kind != "iss":
+                verifier.verify(issuer.mint(AUDIENCE))
+
+    def test_an_emergency_removal_of_a_key_refuses_its_tokens_and_reads_the_keys_again(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        token, removed = issuer.mint(AUDIENCE), issuer.key
+        verifier.verify(token)
+        issuer.key = SigningKey()
+        issuer.keys = [issuer.key]
+        issuer.revoke("kid", removed.kid)
+        # Whichever comes first, the entry or the keys read because of it.
+        self.dies(verifier, token, by=(reasons.REVOKED, reasons.KID_UNKNOWN))
+        self.eventually(lambda: verifier._keys._held.keys.find(issuer.key.kid) is not None)
+        self.assertEqual(verifier.stats().key_fetches, 2)
+        self.assertEqual(verifier.verify(issuer.mint(AUDIENCE)).key_id, issuer.key.kid)
+
+    def test_without_a_stream_batches_are_asked_for(self):
+        issuer = self.issuer(stream=False)
+        verifier = self.verifier(issuer)
+        token = issuer.mint(AUDIENCE)
+        verifier.verify(token)
+        issuer.revoke("sub", "alice", 1)
+        self.dies(verifier, token)
+        before = len(issuer.requests)
+        time.sleep(0.5)
+        self.assertLess(len(issuer.requests) - before, 10)
+
+    def test_what_was_revoked_while_the_feed_was_cut_is_learnt_from_the_position_on(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        token = issuer.mint(AUDIENCE)
+        verifier.verify(token)
+        issuer.down.add("/revocation")
+        issuer.cut()
+        self.eventually(lambda: "/revocation/stream" in issuer.requests[1:])
+        issuer.revoke("sub", "alice", 1)
+        issuer.down.clear()
+        self.dies(verifier, token, 5)
+        self.assertEqual(verifier.stats().feed.position, 1)
+
+    def test_what_was_revoked_stays_revoked_through_gap_snapshot_and_rollback(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        token = issuer.mint(AUDIENCE)
+        issuer.revoke("sub", "alice", 1)
+        self.dies(verifier, token)
+        # A jump, as after `restore-epoch`, with a snapshot that has forgotten everything.
+        with issuer.changed:
+            issuer.entries.clear()
+            issuer.batches.clear()
+            issuer.n += 2**32
+        issuer.revoke("sub", "bob", 1)
+        self.eventually(lambda: verifier.feed_position() == 2**32 + 2)
+        refused(Rejected, verifier.verify, token)
+        refused(Rejected, verifier.verify, issuer.mint(AUDIENCE, sub="bob"))
+        # A server that lost its memory: nothing it says is credited.
+        with issuer.changed:
+            issuer.n, issuer.head = 0, GENESIS
+            issuer.entries.clear()
+            issuer.batches.clear()
+        issuer.cut()
+        self.eventually(lambda: verifier.stats().feed.state == "soft", 10)
+        refused(Rejected, verifier.verify, token)
+        self.assertEqual(verifier.feed_position(), 2**32 + 2)
+
+    def test_a_message_by_another_key_is_not_believed(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        token = issuer.mint(AUDIENCE)
+        payload = {
+            "iss": issuer.issuer, "n": 1, "at": time.time_ns() // 1_000_000, "prev": GENESIS,
+            "entries": [["sub", "alice", 1, int(time.time()) + 900]],
+        }  # fmt: skip
+        issuer.publish(FeedKey().sign(BATCH, payload))
+        self.eventually(lambda: verifier.stats().feed.refused > 0)
+        verifier.verify(token)
+        self.assertEqual(verifier.feed_position(), 0)
+
+    def test_a_new_feed_key_is_learnt_from_the_configuration_at_most_once_in_30_s(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        configured = lambda: issuer.requests.count("/.well-known/revocation-configuration")  # noqa: E731
+        issuer.feed_key = FeedKey("next")
+        self.eventually(lambda: verifier.stats().feed.refused > 1)
+        self.assertEqual(configured(), 1)
+        self.clock.ahead = 30
+        self.eventually(lambda: verifier.stats().feed.state == "fresh", 10)
+        self.assertEqual(configured(), 2)
+
+    def test_fifty_first_requests_at_once_fetch_everything_once(self):
+        issuer = self.issuer()
+        verifier = Verifier(issuer.issuer, AUDIENCE)
+        self.addCleanup(verifier.close)
+        tokens = [issuer.mint(AUDIENCE) for _ in range(50)]
+        with ThreadPoolExecutor(50) as pool:
+            self.assertEqual({token.subject for token in pool.map(verifier.verify, tokens)}, {"alice"})
+        self.assertTrue(verifier.ready())
+        for path in (
+            "/.well-known/openid-configuration", "/jwks", "/.well-known/revocation-configuration", "/revocation/stream",
+        ):  # fmt: skip
+            self.assertEqual(issuer.requests.count(path), 1, path)
+
+    def test_closing_ends_the_thread_at_once(self):
+        verifier = self.verifier(self.issuer())
+        began = time.monotonic()
+        verifier.close()
+        self.assertLess(time.monotonic() - began, 1)
+        self.assertNotIn("signet-verify-feed", [thread.name for thread in threading.enumerate()])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_a_forked_worker_follows_for_itself(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        token = issuer.mint(AUDIENCE)
+        verifier.verify(token)
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                verifier.verify(token)
+                os.write(write, b"verified")
+                self.dies(verifier, token, 5)
+                os.write(write, b" died")
+            finally:
+                os._exit(0)
+        self.assertEqual(os.read(read, 100), b"verified")
+        issuer.revoke("sub", "alice", 1)
+        self.assertEqual(os.read(read, 100), b" died")
+        os.waitpid(child, 0)
+
+
+class Policies(Base):
+    """The feed is cut and 31 seconds pass."""
+
+    def stale(self, **settings):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer, **settings)
+        self.token = issuer.mint(AUDIENCE)
+        verifier.verify(self.token)
+        issuer.down.add("/revocation")
+        issuer.cut()
+        time.sleep(0.05)
+        self.clock.ahead = 31
+        return issuer, verifier
+
+    def test_open_judges_by_the_state_as_it_is(self):
+        issuer, verifier = self.stale()
+        self.assertEqual(verifier.stats().feed.state, "hard")
+        verifier.verify(self.token)
+        self.assertEqual(verifier.stats().introspections, 0)
+        verifier._feed.follower.live.fold(Entry("sub", "alice", 1, int(time.time()) + 900))
+        self.assertEqual(refused(Rejected, verifier.verify, self.token).reason, reasons.REVOKED)
+
+    def test_closed_answers_503_until_the_feed_is_back(self):
+        issuer, verifier = self.stale(on_stale="closed")
+        refused(Unavailable, verifier.verify, self.token)
+        headers = {"authorization": f"Bearer {self.token}"}
+        self.assertEqual(refused(Refusal, verifier.authorize, "GET", "https://a/", headers).status, 503)
+        # The policy is the route's.
+        verifier.authorize("GET", "https://a/", headers, on_stale="open")
+        issuer.down.clear()
+        self.eventually(lambda: verifier.stats().feed.state == "fresh", 10)
+        verifier.verify(self.token)
+
+    def test_introspect_asks_and_is_closed_where_there_is_no_answer(self):
+        issuer, verifier = self.stale(introspection=("api", "secret"))
+        self.assertEqual(verifier.stats().introspections, 0)
+        verifier.verify(self.token)
+        verifier.verify(self.token)
+        self.assertEqual(verifier.stats().introspections, 1)
+        issuer.inactive.add(self.token)
+        self.clock.ahead += 1
+        self.assertEqual(refused(Rejected, verifier.verify, self.token).reason, reasons.INACTIVE)
+        issuer.down.add("/introspect")
+        self.clock.ahead += 1
+        refused(Unavailable, verifier.verify, self.token)
+
+    def test_a_server_that_is_down_altogether_leaves_open_working_and_closes_the_others(self):
+        issuer, verifier = self.stale(introspection=("api", "secret"))
+        issuer.down.add("/")
+        refused(Unavailable, verifier.verify, self.token)
+        verifier.verify(self.token, on_stale="open")
+        refused(Unavailable, verifier.verify, self.token, on_stale="closed")
+        refused(Unavailable, verifier.verify, issuer.mint_opaque(AUDIENCE))
+
+    def test_soft_staleness_changes_nothing_but_the_metric(self):
+        _, verifier = self.stale(on_stale="closed")
+        self.clock.ahead = 10
+        self.assertEqual(verifier.stats().feed.state, "soft")
+        verifier.verify(self.token)
+
+    def test_an_issuer_without_a_feed_is_judged_by_the_token_alone_unless_told_otherwise(self):
+        issuer = self.issuer(feed=False)
+        verifier = self.verifier(issuer, introspection=("api", "secret"))
+        token = issuer.mint(AUDIENCE)
+        verifier.verify(token)
+        self.assertEqual((verifier.stats().feed.state, verifier.stats().introspections), ("no-feed", 0))
+        refused(Unavailable, verifier.verify, token, on_stale="closed")
+        verifier.verify(token, on_stale="introspect")
+        self.assertEqual(verifier.stats().introspections, 1)
+
+    def test_a_feed_never_heard_is_hard(self):
+        issuer = self.issuer()
+        issuer.down.add("/.well-known/revocation-configuration")
+        verifier = self.verifier(issuer, ready=False, on_stale="closed")
+        refused(Unavailable, verifier.verify, issuer.mint(AUDIENCE))
+
+    def test_opaque_tokens_are_introspected_and_keys_may_change_mid_run(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer, introspection=("api", "secret"))
+        self.assertEqual(verifier.verify(issuer.mint_opaque(AUDIENCE)).subject, "alice")
+        old = issuer.mint(AUDIENCE)
+        verifier.verify(old)
+        issuer.key = SigningKey()
+        issuer.keys.append(issuer.key)
+        self.clock.ahead = 2
+        verifier.verify(issuer.mint(AUDIENCE))
+        verifier.verify(old)
+
+
+class Fetching(unittest.TestCase):
+    """What a hostile or broken server can do to a request."""
+
+    def serve(self, answer):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                try:
+                    answer(self)
+                except OSError:
+                    return
+
+            def log_message(self, *_):
+                return
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    def test_redirects_are_not_followed(self):
+        seen = []
+
+        def answer(handler):
+            seen.append(handler.path)
+            handler.send_response(302)
+            handler.send_header("Location", "/else")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        self.assertEqual(Fetcher().get(self.serve(answer)).status, 302)
+        self.assertEqual(seen, ["/"])
+
+    def test_an_endless_body_is_cut(self):
+        def answer(handler):
+            handler.send_response(200)
+            handler.end_headers()
+            while True:
+                handler.wfile.write(b"x" * 65536)
+
+        self.assertIn("too long", str(refused(FetchError, Fetcher().get, self.serve(answer))))
+
+    def test_a_body_that_drips_ends_with_the_time(self):
+        def answer(handler):
+            handler.send_response(200)
+            handler.send_header("Content-Length", "1000")
+            handler.end_headers()
+            for _ in range(100):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                time.sleep(0.05)
+
+        began = time.monotonic()
+        refused(FetchError, Fetcher(0.3).get_json, self.serve(answer))
+        self.assertLess(time.monotonic() - began, 2)
+
+    def test_a_server_that_says_nothing_ends_with_the_time(self):
+        began = time.monotonic()
+        refused(FetchError, Fetcher(0.3).get, self.serve(lambda handler: time.sleep(1)))
+        self.assertLess(time.monotonic() - began, 0.9)
+
+
+if __name__ == "__main__":
+    unittest.main()
