@@ -292,6 +292,32 @@ class Attacks(unittest.TestCase):
         self.assertEqual(self.reason(token), reasons.EXPIRED)
         self.assertEqual(self.verifier.stats().cached, 0)
 
+    def test_untyped_tokens_pass_only_where_asked_for_and_never_id_or_logout_tokens(self):
+        lenient = verifier(self.fetcher, self.clock, untyped=True)
+        for typ in ("at+jwt", "JWT", ABSENT):
+            lenient.verify(
+                self.signer.token(self.signer.header(typ=typ), claims(jti=ABSENT, client_id=ABSENT))
+            )
+        for typ in ("logout+jwt", "", None):
+            refused(Rejected, lenient.verify, self.signer.token(self.signer.header(typ=typ), claims()))
+        untyped = self.signer.header(typ="JWT")
+        for more in (
+            {"nonce": "n"},
+            {"at_hash": "h"},
+            {"events": {}},
+            {"client_id": AUDIENCE},
+            {"azp": AUDIENCE},
+        ):
+            refused(Rejected, lenient.verify, self.signer.token(untyped, claims(**more)))
+
+    def test_any_of_several_audiences_will_do(self):
+        several = verifier(self.fetcher, self.clock)
+        several.audiences = ("https://b.example", AUDIENCE)
+        several.verify(self.signer.token(self.signer.header(), claims()))
+        refused(
+            Rejected, several.verify, self.signer.token(self.signer.header(), claims(aud="https://c.example"))
+        )
+
     def test_unusable_keys_of_a_jwks_are_passed_over(self):
         small, good = Signer("RS256", "small", 1024), Signer("RS256", "good")
         point = Signer("ES256", "off").jwk()

@@ -176,6 +176,11 @@ class Dpop(Base):
             refused(Rejected, self.verifier.verify, self.token)
             self.verifier.verify(self.token, bound=True)
 
+    def test_a_token_bound_by_other_means_as_well_is_refused(self):
+        for cnf in ({}, {"x5t#S256": "x"}, {"jkt": thumbprint(self.jwk), "x5t#S256": "x"}, {"jkt": 1}):
+            self.token = token(cnf=cnf)
+            self.assertEqual(refused(Refusal, self.ask, self.proof()).error, "invalid_token")
+
     def test_an_unbound_token_needs_no_proof_unless_it_is_required(self):
         self.token = token()
         self.ask(scheme="Bearer")
@@ -213,7 +218,7 @@ class Dpop(Base):
                 {"jti": ABSENT},
                 {"htm": ABSENT},
                 {"htu": ABSENT},
-            )  # fmt: skip
+            )
         ] + [
             self.proof(header)
             for header in (
@@ -232,7 +237,7 @@ class Dpop(Base):
                         name: value for name, value in other.jwk().items() if name in ("kty", "crv", "x", "y")
                     }
                 },
-            )  # fmt: skip
+            )
         ]
         for proof in (*bad, "x", "a.b.c"):
             self.assertEqual(refused(Refusal, self.ask, proof).error, "invalid_dpop_proof", proof)

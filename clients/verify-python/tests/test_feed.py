@@ -126,7 +126,8 @@ class Messages(unittest.TestCase):
     def test_a_payload_of_another_shape_is_refused(self):
         for more in (
             {"iss": 1}, {"iss": ...}, {"n": 0}, {"n": "1"}, {"n": 1.0}, {"n": True}, {"n": 2**53}, {"n": ...},
-            {"at": -1}, {"at": None}, {"at": 1.5}, {"prev": "x"}, {"prev": ...}, {"prev": GENESIS + "="}, {"prev": None},
+            {"at": -1}, {"at": None}, {"at": 1.5}, {"prev": "x"}, {"prev": ...}, {"prev": GENESIS + "="},
+            {"prev": None},
             {"entries": []}, {"entries": {}}, {"entries": None}, {"entries": ...}, {"entries": [["sid", "s", None]]},
             {"entries": [["new", "s", None, 9]]}, {"entries": [["sid", "s", None, 9]] * 10_001},
         ):  # fmt: skip
@@ -166,7 +167,8 @@ class Messages(unittest.TestCase):
     def test_key_sets_that_name_no_feed_key(self):
         jwk = self.key.jwk()
         for jwks in (
-            None, {}, {"keys": []}, {"keys": [jwk, jwk]}, {"keys": [jwk | {"kid": ""}]}, {"keys": [jwk | {"alg": "ES256"}]},
+            None, {}, {"keys": []}, {"keys": [jwk, jwk]}, {"keys": [jwk | {"kid": ""}]},
+            {"keys": [jwk | {"alg": "ES256"}]},
             {"keys": [jwk | {"use": "enc"}]}, {"keys": [jwk | {"crv": "X25519"}]}, {"keys": [jwk | {"x": "AAAA"}]},
         ):  # fmt: skip
             refused(Malformed, FeedKeys, jwks)
@@ -326,7 +328,8 @@ class Configurations(unittest.TestCase):
 
 class Events(unittest.TestCase):
     def test_any_cut_into_chunks_gives_the_same_events(self):
-        text = b"\xef\xbb\xbf: hello\r\nevent: batch\r\nid: 1\r\ndata: a\r\ndata:b\r\n\r\nevent:x\n\ndata: c\r\rdata: cut"
+        text = b"\xef\xbb\xbf: hello\r\nevent: batch\r\nid: 1\r\ndata: a\r\ndata:b\r\n\r\n"
+        text += b"event:x\n\ndata: c\r\rdata: cut"
         expected = [sse.Event("batch", "a\nb"), sse.Event("message", "c")]
         for size in range(1, len(text) + 1):
             reader = sse.Reader(1000)

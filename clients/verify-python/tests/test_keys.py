@@ -152,8 +152,10 @@ class Keys(unittest.TestCase):
         )
 
     def test_an_issuer_is_https_or_loopback(self):
-        for issuer in ("http://issuer.example", "issuer.example", "", "https://", "ftp://a", "https://u:p@a", "https://a#b",
-                       "https://a?b", "http://127.0.0.1.evil.example", "https://a:x", "http://localhost.evil"):  # fmt: skip
+        for issuer in (
+            "http://issuer.example", "issuer.example", "", "https://", "ftp://a", "https://u:p@a", "https://a#b",
+            "https://a?b", "http://127.0.0.1.evil.example", "https://a:x", "http://localhost.evil",
+        ):  # fmt: skip
             refused(ConfigurationError, Verifier, issuer, AUDIENCE)
         for issuer in ("https://a.example/t", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"):
             Verifier(issuer, AUDIENCE)
@@ -225,6 +227,8 @@ class Introspection(unittest.TestCase):
             {"exp": 1},
             {"sub": 1},
             {"nbf": 1e12},
+            {"token_type": "N_A"},
+            {"token_type": "refresh_token"},
         ):
             self.answer(active=True, **claims(**more))
             refused(Rejected, self.verifier.verify, f"opaque-{more}")
@@ -245,6 +249,10 @@ class Introspection(unittest.TestCase):
         before = len(self.fetcher.asked)
         refused(Unavailable, self.verifier.verify, "another-token")
         self.assertEqual(len(self.fetcher.asked), before)
+
+    def test_what_has_three_parts_is_never_asked_about(self):
+        refused(Rejected, self.verifier.verify, "a.b.c")
+        self.assertEqual(self.fetcher.count("/introspect"), 0)
 
     def test_without_credentials_an_opaque_token_is_refused(self):
         refused(Rejected, verifier(self.fetcher, self.clock).verify, "opaque-token")

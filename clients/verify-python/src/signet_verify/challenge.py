@@ -10,8 +10,8 @@ DpopPolicy = Literal["off", "accept", "require"]
 class Refusal(Exception):
     """The answer to send instead of the resource.
 
-    `www_authenticate` holds the values of as many header fields, none for 503. The `body` is for humans and
-    machines alike; it never tells why a token was refused.
+    `www_authenticate` holds the values of as many header fields, none for 503. The `body` never tells
+    why a token was refused, and is empty where there was none.
     """
 
     def __init__(self, status: int, error: str | None, description: str, challenges: tuple[str, ...]) -> None:
@@ -19,7 +19,7 @@ class Refusal(Exception):
         self.status = status
         self.error = error
         self.challenges = challenges
-        self.body: dict[str, str] = {"error": error or "unauthorized", "error_description": description}
+        self.body: dict[str, str] = {"error": error, "error_description": description} if error else {}
 
     @property
     def www_authenticate(self) -> str | None:

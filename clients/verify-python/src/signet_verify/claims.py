@@ -22,15 +22,16 @@ REQUIRED_AT_JWT = (*REQUIRED, "client_id", "jti")
 
 _STRINGS = ("iss", "sub", "jti", "client_id", "scope", "sid", "acr", "nonce", "azp")
 _LISTS = ("amr", "roles")
+_OTHER_USES = ("nonce", "at_hash", "c_hash", "s_hash", "events")
 _LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What a token must be: of this issuer, for this audience, at this time (milliseconds)."""
+    """What a token must be: of this issuer, for one of these audiences, at this time (milliseconds)."""
 
     issuer: str
-    audience: str
+    audiences: tuple[str, ...]
     now: int
     leeway: float = 0
     required: tuple[str, ...] = REQUIRED_AT_JWT
@@ -44,9 +45,17 @@ def check(claims: Object, expect: Expect) -> None:
     check_types(claims)
     if claims.get("iss") != expect.issuer:
         raise Rejected(reasons.ISSUER)
-    if expect.audience not in audiences(claims):
+    if not set(expect.audiences).intersection(audiences(claims)):
         raise Rejected(reasons.AUDIENCE)
     check_times(claims, expect.now, expect.leeway)
+
+
+def check_use(claims: Object) -> None:
+    """RFC 8725 §3.11: what is an ID token or a logout token by its claims, where the type does not say so."""
+    # OpenID Connect Core §2: an ID token is for the client.
+    client = claims.get("azp", claims.get("client_id"))
+    if client in audiences(claims) or any(name in claims for name in _OTHER_USES):
+        raise Rejected(reasons.OTHER_USE)
 
 
 def check_types(claims: Object) -> None:

@@ -15,6 +15,9 @@ from .reasons import Rejected
 LONGEST_TOKEN = 8 * 1024
 """The longest token looked at, in bytes."""
 
+NO_TYP = ""
+"""Among the types to accept: a token without `typ` is accepted too."""
+
 FORBIDDEN_MEMBERS = frozenset(("crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"))
 """Header members that would move the decision about the key, or the meaning of the payload, into the token:
 extensions (RFC 7515 §4.1.11), unencoded payload (RFC 7797), compression and encryption (RFC 7516 §4.1), and keys
@@ -93,6 +96,8 @@ def open_with(key: PublicKey, parts: Parts) -> Object:
 def check_type(header: Object, types: Collection[str]) -> None:
     """RFC 7515 §4.1.9: media types compare without regard to case, and `application/` may be left out."""
     typ = header.get("typ")
+    if "typ" not in header and NO_TYP in types:
+        return
     if not isinstance(typ, str):
         raise Rejected(reasons.TYP)
     prefix, slash, rest = typ.lower().partition("/")

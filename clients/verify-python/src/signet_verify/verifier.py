@@ -51,10 +51,13 @@ class Options:
     """Whether the revocation feed is followed."""
     dpop: DpopPolicy = "off"
     """Whether tokens bound to a key (RFC 9449) are not taken, taken with a proof, or required."""
-    leeway: float = 10.0
+    leeway: float = 0.0
     """How far `exp` may be overrun, in seconds; at most 30."""
-    types: tuple[str, ...] = ("at+jwt",)
-    """The `typ` of access tokens. RFC 9068 knows one; a provider that does not follow it may need `JWT`."""
+    untyped: bool = False
+    """Whether tokens of the type `JWT`, or of none, are taken, for issuers that do not follow RFC 9068; `client_id`
+    and `jti` may then be missing too. Weaker: an access token is then told from an ID token by its claims, which is
+    a guess (RFC 8725 §3.11).
+    """
     realm: str | None = None
     """The realm of challenges; the audience where it is None."""
     resource_metadata: str | None = None
@@ -68,12 +71,14 @@ class Options:
 
 
 class Verifier:
-    """Verifies access tokens of one issuer for one audience. Share one in a process; it is safe in threads."""
+    """Verifies access tokens of one issuer for one audience, or for any of several. Share one in a process: it is safe
+    in threads and after a fork.
+    """
 
     def __init__(
         self,
         issuer: str,
-        audience: str,
+        audience: str | Collection[str],
         introspection: tuple[str, str] | None = None,
         on_stale: StalePolicy | None = None,
         options: Options | None = None,
@@ -86,7 +91,8 @@ class Verifier:
         those of `Options`. Does no input or output yet, see `start`; raises `ConfigurationError`.
         """
         check_address(issuer)
-        if "?" in issuer or not audience:
+        self.audiences = (audience,) if isinstance(audience, str) else tuple(audience)
+        if "?" in issuer or not self.audiences or not all(self.audiences):
             raise ConfigurationError("the issuer has a query, or the audience is empty")
         try:
             self._options = options = Options(**settings) if options is None else options
@@ -103,10 +109,11 @@ class Verifier:
         ):
             raise ConfigurationError("the leeway is 0 to 30 s, and dpop off, accept or require")
         self.issuer = issuer
-        self.audience = audience
         self._on_stale = on_stale
         self._clock = clock or SystemClock()
-        self._challenger = Challenger(options.realm or audience, options.resource_metadata, options.dpop)
+        self._challenger = Challenger(
+            options.realm or self.audiences[0], options.resource_metadata, options.dpop
+        )
         fetcher = Fetcher(options.timeout, options.ca_file)
         self._keys = KeySource(issuer, fetcher, self._clock)
         self._introspection = (
@@ -116,8 +123,8 @@ class Verifier:
         self._cache = Cache(options.cache_size)
         self._proofs = Proofs(self._clock)
         self._counts = {"accepted": 0, "refused": 0, "unavailable": 0}
-        short = {typ.lower().removeprefix("application/") for typ in options.types}
-        self._required = claims.REQUIRED_AT_JWT if short == {"at+jwt"} else claims.REQUIRED
+        self._required = claims.REQUIRED if options.untyped else claims.REQUIRED_AT_JWT
+        self._types = ("at+jwt", "JWT", jws.NO_TYP) if options.untyped else ("at+jwt",)
         _verifiers.add(self)
 
     def start(self) -> None:
@@ -195,8 +202,10 @@ class Verifier:
             return await asyncio.to_thread(self._authorize, method, url, fields, need, True)
 
     def metadata(self, scopes: Iterable[str] = (), **more: Any) -> dict[str, Any]:
-        """The protected-resource metadata (RFC 9728 §2), to serve at `metadata.address(audience)`."""
-        return metadata.document(self.audience, self.issuer, scopes, self._options.dpop, **more)
+        """The protected-resource metadata (RFC 9728 §2), to serve at `metadata.address(audience)`; of several
+        audiences, the first names the resource.
+        """
+        return metadata.document(self.audiences[0], self.issuer, scopes, self._options.dpop, **more)
 
     def feed_position(self) -> int | None:
         """The newest batch known: whoever revoked something compares it with `Revocation-Batch`."""
@@ -243,7 +252,8 @@ class Verifier:
                 raise Rejected(reasons.BINDING)
             return
         jkt = None if confirmation is None else confirmation.get("jkt")
-        if not isinstance(jkt, str):
+        # RFC 7800 §3.1: another member binds the token by means that are not known here.
+        if confirmation is None or len(confirmation) != 1 or not isinstance(jkt, str):
             raise Rejected(reasons.BINDING)
         if len(given.proofs) != 1:
             raise Rejected(reasons.PROOF)
@@ -258,7 +268,7 @@ class Verifier:
             raise Rejected(reasons.TOO_LONG)
         if not token.isascii():
             raise Rejected(reasons.ENCODING)
-        if self._introspection is not None and _is_opaque(token):
+        if self._introspection is not None and token.count(".") != 2:
             return self._opaque(self._introspection, token, may_block)
         verified = self._known(token, may_block) or self._signed(token, may_block)
         try:
@@ -283,9 +293,11 @@ class Verifier:
 
     def _signed(self, token: str, may_block: bool) -> Verified:
         parts = jws.split(token)
-        payload, key = jws.verify(parts, lambda kid: self._keys.find(kid, may_block), self._options.types)
+        payload, key = jws.verify(parts, lambda kid: self._keys.find(kid, may_block), self._types)
         now, leeway = self._clock.millis(), self._options.leeway
-        claims.check(payload, claims.Expect(self.issuer, self.audience, now, leeway, self._required))
+        claims.check(payload, claims.Expect(self.issuer, self.audiences, now, leeway, self._required))
+        if self._options.untyped:
+            claims.check_use(payload)
         view = Token.of(payload, parts.kid, self._challenger, self._clock)
         verified = Verified(view, Coordinates.of(payload, parts.kid), key)
         self._cache.put(token, verified)
@@ -293,7 +305,8 @@ class Verifier:
 
     def _opaque(self, introspected: Introspection, token: str, may_block: bool) -> Token:
         answer = introspected.ask(token, lambda: self._endpoint(may_block), may_block)
-        introspection.check(answer, self.issuer, self.audience, self._clock.millis())
+        expect = claims.Expect(self.issuer, self.audiences, self._clock.millis(), self._options.leeway, ())
+        introspection.check(answer, expect)
         self._judge(Coordinates.of(answer, None))
         return Token.of(answer, None, self._challenger, self._clock)
 
@@ -303,14 +316,9 @@ class Verifier:
             raise Rejected(reasons.REVOKED, kind)
 
     def _apply_policy(self, token: str, on_stale: StalePolicy | None, may_block: bool) -> None:
-        state = "no-feed" if self._feed is None else self._feed.state()
-        if state in ("fresh", "soft"):
+        if self._feed is None or self._feed.state() != "hard":
             return
-        policy = on_stale or self._on_stale
-        if policy is None:
-            # Who has credentials for opaque tokens does not mean to ask an issuer without a feed all the time.
-            can_ask = self._introspection is not None and state == "hard"
-            policy = "introspect" if can_ask else "open"
+        policy = on_stale or self._on_stale or ("open" if self._introspection is None else "introspect")
         if policy == "open":
             return
         if policy == "closed" or self._introspection is None:
@@ -346,15 +354,6 @@ class _Need:
     max_age: int | None
     acr: tuple[str, ...]
     on_stale: StalePolicy | None
-
-
-def _is_opaque(token: str) -> bool:
-    """Whether the token is none that could be verified here."""
-    try:
-        jws.split(token)
-    except Rejected:
-        return True
-    return False
 
 
 def _reset_after_fork() -> None:
