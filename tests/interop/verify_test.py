@@ -145,9 +145,10 @@ def test_after_logging_out_all_devices_every_token_is_dead():
     assert sign_in().get(f"{ISSUER}/userinfo").status_code == 200
 
 
-def main():
+def run(module):
+    """Runs the tests of a module, given as its globals."""
     passed = failed = 0
-    for name, test in list(globals().items()):
+    for name, test in list(module.items()):
         if not name.startswith("test_"):
             continue
         try:
@@ -164,4 +165,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals()))

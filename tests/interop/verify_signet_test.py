@@ -1,0 +1,96 @@
+"""Resource servers with our own Python verifier (clients/verify-python), against a running server (scripts/interop)."""
+
+import sys
+import time
+
+import requests
+from signet_verify import Refusal, Rejected, Verifier, reasons
+from verify_test import AUDIENCE, ISSUER, refused, run, sign_in
+
+URL = "https://api.example.com/orders"
+# Closed: where the feed were not heard, nothing would pass.
+VERIFIERS = [Verifier(ISSUER, AUDIENCE, on_stale="closed") for _ in range(3)]
+
+
+def authorize(verifier, token, **need):
+    return verifier.authorize("GET", URL, {"Authorization": f"Bearer {token}"}, **need)
+
+
+def seconds_until_refused(token):
+    """From now until every verifier refuses the token; fails where one still takes it after a second."""
+    began = time.monotonic()
+    for verifier in VERIFIERS:
+        while True:
+            try:
+                verifier.verify(token)
+            except Rejected as rejected:
+                assert rejected.reason == reasons.REVOKED, rejected
+                break
+            assert time.monotonic() - began < 1, "a revoked token still passes after a second"
+            time.sleep(0.002)
+    return time.monotonic() - began
+
+
+def test_the_verifiers_find_keys_and_feed_by_the_issuer_alone():
+    for verifier in VERIFIERS:
+        assert verifier.ready(10)
+        stats = verifier.stats()
+        assert (stats.feed.state, stats.key_fetches, stats.feed.refused) == ("fresh", 1, 0), stats
+
+
+def test_tokens_of_users_and_services_are_accepted():
+    user = authorize(VERIFIERS[0], sign_in().token["access_token"], scopes=["read"], max_age=60)
+    assert (user.client_id, user.audience, user.amr) == ("demo-spa", (AUDIENCE,), ("pwd",)), user
+    assert user.session and user.token_id
+    answer = requests.post(
+        f"{ISSUER}/token",
+        data={"grant_type": "client_credentials", "scope": "read"},
+        auth=("demo-service", "demo-service-secret"),
+    ).json()
+    service = authorize(VERIFIERS[0], answer["access_token"], scopes=["read"])
+    assert (service.subject, service.session) == ("demo-service", None), service
+
+
+def test_what_is_no_access_token_for_us_is_refused():
+    token = sign_in().token
+    for bad in (token["id_token"], token["refresh_token"], token["access_token"][:-4] + "AAAA"):
+        assert refused(Refusal, authorize, VERIFIERS[0], bad).status == 401
+    other = Verifier(ISSUER, "https://other.example.com", feed=False)
+    assert refused(Refusal, authorize, other, token["access_token"]).status == 401
+    poor = refused(Refusal, lambda: authorize(VERIFIERS[0], token["access_token"], scopes=["admin"]))
+    assert (poor.status, poor.error) == (403, "insufficient_scope")
+
+
+def test_log_out_all_devices_is_obeyed_within_a_second_and_spares_others():
+    devices, other = [sign_in() for _ in range(3)], sign_in("alice", "correct-horse-battery-staple")
+    tokens = [device.token["access_token"] for device in devices]
+    for verifier in VERIFIERS:
+        for token in (*tokens, other.token["access_token"]):
+            verifier.verify(token)
+    response = devices[0].post(f"{ISSUER}/demo/api/logout-all")
+    assert response.status_code == 200, response.text
+    print(f"  {max(map(seconds_until_refused, tokens)) * 1000:.0f} ms until every verifier refuses")
+    number = int(response.headers["Revocation-Batch"])
+    for verifier in VERIFIERS:
+        assert verifier.feed_position() >= number
+        verifier.verify(other.token["access_token"])
+    again = sign_in().token["access_token"]
+    for verifier in VERIFIERS:
+        verifier.verify(again)
+
+
+def test_one_revoked_access_token_takes_no_other_along():
+    first, second = sign_in().token["access_token"], sign_in().token["access_token"]
+    response = requests.post(f"{ISSUER}/revoke", data={"token": first, "client_id": "demo-spa"})
+    assert response.status_code == 200, response.text
+    seconds_until_refused(first)
+    VERIFIERS[0].verify(second)
+
+
+def test_what_only_the_server_knows_is_asked():
+    verifier = Verifier(ISSUER, AUDIENCE, introspection=("demo-api", "demo-api-secret"), feed=False)
+    assert refused(Rejected, verifier.verify, "opaque").reason == reasons.INACTIVE
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
