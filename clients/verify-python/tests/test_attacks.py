@@ -5,6 +5,8 @@ import hmac
 import json
 import unittest
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -276,6 +278,14 @@ class Attacks(unittest.TestCase):
                 self.assertIn(
                     self.reason(f"{content}.{base64url(bad)}"), (reasons.SIGNATURE, reasons.SIGNATURE_FORM)
                 )
+
+    def test_a_pss_salt_is_as_long_as_the_hash(self):
+        signer = SIGNERS["PS256"]
+        content = ".".join(base64url(json.dumps(part).encode()) for part in (signer.header(), claims()))
+        for length, expected in ((0, reasons.SIGNATURE), (20, reasons.SIGNATURE), (32, None)):
+            scheme = padding.PSS(padding.MGF1(hashes.SHA256()), length)
+            signature = signer.key.sign(content.encode(), scheme, hashes.SHA256())
+            self.assertEqual(self.reason(f"{content}.{base64url(signature)}"), expected)
 
     def test_each_changed_character_of_a_token_is_refused(self):
         good = self.signer.token(self.signer.header(), claims())

@@ -136,6 +136,19 @@ class Following(Base):
         refused(Rejected, verifier.verify, token)
         self.assertEqual(verifier.feed_position(), 2**32 + 2)
 
+    def test_another_history_of_the_same_length_is_learnt_from_a_snapshot(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer)
+        issuer.revoke("sub", "bob", 1)
+        self.eventually(lambda: verifier.feed_position() == 1)
+        with issuer.changed:
+            issuer.n, issuer.head = 0, GENESIS
+            issuer.entries.clear()
+            issuer.revoke("sub", "alice", 1)
+        self.dies(verifier, issuer.mint(AUDIENCE), 5)
+        refused(Rejected, verifier.verify, issuer.mint(AUDIENCE, sub="bob"))
+        self.assertEqual(verifier._feed.follower.position.digest, issuer.head)
+
     def test_a_message_by_another_key_is_not_believed(self):
         issuer = self.issuer()
         verifier = self.verifier(issuer)

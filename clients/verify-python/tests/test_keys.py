@@ -46,6 +46,13 @@ class Keys(unittest.TestCase):
             self.assertEqual({answer.result().subject for answer in answers}, {"alice"})
         self.assertEqual(len(self.fetcher.asked), 2, self.fetcher.asked)
 
+    def test_who_comes_late_to_a_reading_takes_what_it_brought(self):
+        source = self.verifier._keys
+        # As a thread that has found no keys, and is overtaken before it can ask for them.
+        self.verifier.verify(token())
+        source._read_unless_done(None)
+        self.assertEqual(self.fetcher.count("/jwks"), 1)
+
     def test_fifty_unknown_names_at_once_fetch_the_keys_once(self):
         self.verifier.verify(token())
         self.clock.turn(2)
