@@ -29,38 +29,42 @@ export interface Instant {
 /** How far a verifier's clock may be off, in milliseconds, before a fresh feed looks stale. */
 const MOST_SKEW = 30_000;
 
+/** The smallest difference of the clocks is that of the current and the last window of so many milliseconds. */
+const SKEW_WINDOW = 60_000;
+
 /** Folded entries, position, freshness. */
 export class Follower {
   readonly #live = new Live();
   #position: Position | undefined;
   #credited: { at: number; mono: number } | undefined;
-  #skew = Number.POSITIVE_INFINITY;
+  readonly #skew = new Skew();
+  /** Whether the clock went back since the last message: entries may have been dropped that live. */
+  #wentBack = false;
   #version = 0;
   #kidVersion = 0;
 
   /** Takes a message whose signature has been verified. `digest` is that of a batch, and unused for the others. */
   receive(message: Message, digest: string, now: Instant): Next {
-    this.#skew = Math.min(this.#skew, now.wall - message.at);
+    this.#expire(now);
     if (message.type !== "heartbeat") this.#fold(message.entries);
-    this.#live.expire(now.wall / 1000);
-    const next = this.#move(message, digest);
-    if (next === "credit") {
-      this.#credit(message.at, now.mono);
-      return "continue";
-    }
-    return next;
+    this.#skew.arrived(now.wall - message.at, now.mono);
+    const moved = this.#move(message, digest);
+    if (moved === "credit") this.#credit(message.at, now.mono);
+    const next = moved === "credit" ? "continue" : moved;
+    const wentBack = this.#wentBack;
+    this.#wentBack = false;
+    return wentBack && next === "continue" && message.type !== "snapshot" ? "take_snapshot" : next;
   }
 
   /** How long ago the state was known to be complete, in milliseconds; infinite if it never was. */
   staleness(now: Instant): number {
     if (!this.#credited) return Number.POSITIVE_INFINITY;
-    const skew = Math.max(-MOST_SKEW, Math.min(MOST_SKEW, this.#skew));
-    return Math.max(now.wall - this.#credited.at - skew, now.mono - this.#credited.mono);
+    return Math.max(now.wall - this.#credited.at - this.#skew.value, now.mono - this.#credited.mono, 0);
   }
 
   /** The kind of the entry that voids a token. */
   voids(token: Coordinates, now: Instant): Kind | undefined {
-    this.#live.expire(now.wall / 1000);
+    this.#expire(now);
     return this.#live.voids(token);
   }
 
@@ -87,6 +91,10 @@ export class Follower {
   /** The folded entries. */
   get live(): Live {
     return this.#live;
+  }
+
+  #expire(now: Instant): void {
+    if (this.#live.expire(Math.floor(now.wall / 1000))) this.#wentBack = true;
   }
 
   /** A genuine revocation is never wrong, whatever follows from the number of its message. */
@@ -121,5 +129,29 @@ export class Follower {
   /** Freshness is the largest `at` credited and the time at which that came. */
   #credit(at: number, mono: number): void {
     if (!this.#credited || at > this.#credited.at) this.#credited = { at, mono };
+  }
+}
+
+/**
+ * The smallest difference between the local clock and the time of a statement at its arrival: what is left is the
+ * difference of the clocks. Of the last one to two minutes, so that a clock that was set right is believed.
+ */
+class Skew {
+  #window = Number.NEGATIVE_INFINITY;
+  #current = Number.POSITIVE_INFINITY;
+  #before = Number.POSITIVE_INFINITY;
+
+  arrived(difference: number, mono: number): void {
+    const window = Math.floor(mono / SKEW_WINDOW);
+    if (window !== this.#window) {
+      this.#before = window === this.#window + 1 ? this.#current : Number.POSITIVE_INFINITY;
+      this.#current = Number.POSITIVE_INFINITY;
+      this.#window = window;
+    }
+    this.#current = Math.min(this.#current, difference);
+  }
+
+  get value(): number {
+    return Math.max(-MOST_SKEW, Math.min(MOST_SKEW, this.#current, this.#before));
   }
 }

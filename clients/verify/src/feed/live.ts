@@ -19,6 +19,9 @@ interface Rule {
   diesAt: number;
 }
 
+/** By how many seconds a clock may go back before what it dropped while it was ahead is missed. */
+const STEP_BACK = 5;
+
 /** Entries by kind and id. */
 export class Live {
   readonly #rules: Record<Kind, Map<string, Rule>> = {
@@ -33,9 +36,15 @@ export class Live {
   /** What may die in a second, so that expiry does not look at all that lives. */
   readonly #deaths = new Map<number, [Kind, string][]>();
   #soonest = Number.POSITIVE_INFINITY;
+  /** The latest time at which entries were dropped. */
+  #now = Number.NEGATIVE_INFINITY;
 
-  /** Merges an entry: the larger `min`, where null is the largest, and the larger `dies_at`. Whether anything changed. */
+  /**
+   * Merges an entry: the larger `min`, where null is the largest, and the larger `dies_at`. Whether anything changed;
+   * an entry that is dead changes nothing.
+   */
   fold(entry: Entry): boolean {
+    if (entry.diesAt <= this.#now) return false;
     const rules = this.#rules[entry.kind];
     const known = rules.get(entry.id);
     if (!known) {
@@ -54,9 +63,18 @@ export class Live {
     return changed;
   }
 
-  /** Drops what has died by `now` (Unix seconds). */
-  expire(now: number): void {
-    if (now < this.#soonest) return;
+  /**
+   * Drops what has died by `now` (Unix seconds). Whether the clock has gone back since: then entries may have been
+   * dropped that live, and a snapshot is due.
+   */
+  expire(now: number): boolean {
+    const wentBack = now < this.#now - STEP_BACK;
+    this.#now = wentBack ? now : Math.max(this.#now, now);
+    if (this.#now >= this.#soonest) this.#drop(this.#now);
+    return wentBack;
+  }
+
+  #drop(now: number): void {
     this.#soonest = Number.POSITIVE_INFINITY;
     for (const [second, names] of this.#deaths) {
       if (second > now) {
