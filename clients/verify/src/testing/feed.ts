@@ -8,7 +8,8 @@ import type { JsonObject } from "../jose/strict_json.js";
 
 /** A chain of batches and what follows from them. */
 export class TestFeed {
-  readonly live = new Live();
+  /** What lives. */
+  live = new Live();
   readonly #issuer: string;
   readonly #now: () => number;
   readonly #keys = generateKeyPairSync("ed25519");
@@ -56,6 +57,14 @@ export class TestFeed {
 
   heartbeat(): string {
     return this.sign("revocation-heartbeat+jwt", { n: this.#n, head: this.#head });
+  }
+
+  /** Forgets all, as a server does whose database was restored without `restore-epoch`. */
+  rollBack(): void {
+    this.live = new Live();
+    this.#batches.clear();
+    this.#n = 0;
+    this.#head = GENESIS;
   }
 
   /** Forgets batches that would be kept, as if the number had jumped. */

@@ -22,6 +22,8 @@ export interface TestIssuerOptions {
   readonly feed?: boolean;
   /** Seconds between heartbeats. Default 1. */
   readonly heartbeatSeconds?: number;
+  /** Its clock, in Unix milliseconds. */
+  readonly now?: () => number;
 }
 
 /** The secret of the client `test`, which may introspect. */
@@ -55,7 +57,7 @@ export class TestIssuer {
   private constructor(server: Server, options: TestIssuerOptions) {
     this.#server = server;
     this.#options = options;
-    this.feed = new TestFeed(this.url, Date.now);
+    this.feed = new TestFeed(this.url, () => this.#now());
     server.on("request", (request, response) => void this.#answer(request, response));
     this.#timer = setInterval(() => this.#beat(), 1_000 * (options.heartbeatSeconds ?? 1));
   }
@@ -109,7 +111,7 @@ export class TestIssuer {
 
   /** The claims that a token has unless told otherwise: those of a user with the scope `read`. */
   claims(): JsonObject {
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(this.#now() / 1000);
     return {
       iss: this.url,
       sub: "alice",
@@ -134,7 +136,7 @@ export class TestIssuer {
 
   /** Logs a user out of all devices: tokens of epochs below `epoch` are dead. */
   logOutAll(sub: string, epoch = 1): number {
-    return this.revoke({ kind: "sub", id: sub, min: epoch, diesAt: Math.floor(Date.now() / 1000) + 960 });
+    return this.revoke({ kind: "sub", id: sub, min: epoch, diesAt: Math.floor(this.#now() / 1000) + 960 });
   }
 
   /** Sends any event to those who follow. */
@@ -154,6 +156,10 @@ export class TestIssuer {
   /** The published keys. */
   get jwks(): { keys: JsonObject[] } {
     return { keys: this.#keys.map(({ jwk }) => jwk) };
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
   }
 
   #beat(): void {
