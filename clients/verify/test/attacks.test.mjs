@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, test } from "node:test";
+import { rsaPair } from "../dist/testing/keys.js";
 import { AUDIENCE, b64, Bench, goodClaims, goodHeader, ISSUER, Key, NOW } from "./support.mjs";
 
 const good = JSON.stringify(goodClaims());
@@ -174,9 +175,8 @@ describe("the signature", () => {
 
 describe("the keys", () => {
   test("weak, private, foreign and malformed keys are left out of the set", async () => {
-    const { generateKeyPairSync } = await import("node:crypto");
-    const weak = new Key("RS256", "weak", generateKeyPairSync("rsa", { modulusLength: 1024 }));
-    const exponent = new Key("RS256", "exponent", generateKeyPairSync("rsa", { modulusLength: 2048, publicExponent: 3 }));
+    const weak = new Key("RS256", "weak", rsaPair(1024));
+    const exponent = new Key("RS256", "exponent", rsaPair(2048, 3));
     const ec = new Key("ES256", "good");
     const changed = (kid, change) => Object.assign(new Key("ES256", kid), change(new Key("ES256", kid)));
     const keys = [

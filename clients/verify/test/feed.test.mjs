@@ -1,11 +1,12 @@
 // The pure part of the feed: messages, folds, the follower. docs/revocation-feed.md §1, §2, §5.
 import assert from "node:assert/strict";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { sign } from "node:crypto";
 import { describe, test } from "node:test";
 import { readEntry } from "../dist/feed/entry.js";
 import { Follower } from "../dist/feed/follower.js";
 import { Live } from "../dist/feed/live.js";
 import { digest, FeedKeys, GENESIS } from "../dist/feed/message.js";
+import { ed25519Pair } from "../dist/testing/keys.js";
 import { b64, ISSUER } from "./support.mjs";
 
 const T = 1_800_000_000_000;
@@ -216,7 +217,7 @@ describe("the follower", () => {
 });
 
 describe("a message", () => {
-  const pair = generateKeyPairSync("ed25519");
+  const pair = ed25519Pair();
   const jwk = { ...pair.publicKey.export({ format: "jwk" }), kid: "feed", use: "sig", alg: "EdDSA" };
   const keys = FeedKeys.read({ keys: [jwk] });
   const signed = (header, payload, key = pair.privateKey) => {
@@ -276,7 +277,7 @@ describe("a message", () => {
 
   test("altered, signed by another key, too long or of another serialisation is refused", () => {
     const good = signed(header("batch"), payloads.batch);
-    assert.equal(open(signed(header("batch"), payloads.batch, generateKeyPairSync("ed25519").privateKey)), "signature");
+    assert.equal(open(signed(header("batch"), payloads.batch, ed25519Pair().privateKey)), "signature");
     const [head, payload, signature] = good.split(".");
     assert.equal(open(`${head}.${b64(JSON.stringify({ ...payloads.batch, n: 2 }))}.${signature}`), "signature");
     for (const bad of [`${good}.`, `${good}=`, `.${payload}.${signature}`, `${head}.${payload}.`, `${head}.${payload}.${b64(Buffer.alloc(63))}`, JSON.stringify({ protected: head, payload, signature })]) {

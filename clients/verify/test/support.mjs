@@ -1,6 +1,7 @@
 // What the suites share: an issuer without a network, a clock that stands still, and a signer that signs anything.
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { createHash, sign } from "node:crypto";
 import { createVerifier } from "@signet/verify";
+import { ecPair, ed25519Pair, rsaPair } from "../dist/testing/keys.js";
 
 export const ISSUER = "https://issuer.example";
 export const AUDIENCE = "https://api.example.com";
@@ -32,10 +33,10 @@ export class ManualClock {
 }
 
 const generate = {
-  ES256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
-  EdDSA: () => generateKeyPairSync("ed25519"),
-  RS256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-  PS256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  ES256: () => ecPair(),
+  EdDSA: () => ed25519Pair(),
+  RS256: () => rsaPair(),
+  PS256: () => rsaPair(),
 };
 
 /** A key pair for an algorithm. */

@@ -1,10 +1,11 @@
 /** A feed for tests: signs batches, snapshots and heartbeats with a key of its own. */
-import { generateKeyPairSync, sign } from "node:crypto";
+import { sign } from "node:crypto";
 import type { Entry } from "../feed/entry.js";
 import { Live } from "../feed/live.js";
 import { digest, GENESIS } from "../feed/message.js";
 import { encode } from "../jose/base64url.js";
 import type { JsonObject } from "../jose/strict_json.js";
+import { ed25519Pair } from "./keys.js";
 
 /** A chain of batches and what follows from them. */
 export class TestFeed {
@@ -12,7 +13,7 @@ export class TestFeed {
   live = new Live();
   readonly #issuer: string;
   readonly #now: () => number;
-  readonly #keys = generateKeyPairSync("ed25519");
+  readonly #keys = ed25519Pair();
   readonly #batches = new Map<number, string>();
   #n = 0;
   #head = GENESIS;

@@ -2,14 +2,15 @@
  * An issuer for tests: mints tokens, serves discovery, keys, introspection and the revocation feed on a loopback port,
  * and fails on demand. Nothing of it is for production.
  */
-import { randomUUID } from "node:crypto";
+import { type KeyObject, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CompactSign, type CryptoKey, exportJWK, generateKeyPair } from "jose";
+import { CompactSign } from "jose";
 import { sha256 } from "../jose/base64url.js";
 import type { Entry } from "../feed/entry.js";
 import type { JsonObject } from "../jose/strict_json.js";
 import { TestFeed } from "./feed.js";
+import { ecPair } from "./keys.js";
 
 export type { Entry } from "../feed/entry.js";
 export { TestFeed } from "./feed.js";
@@ -31,7 +32,7 @@ export const CREDENTIALS = { clientId: "test", clientSecret: "test secret: %" };
 
 interface SigningKey {
   kid: string;
-  privateKey: CryptoKey;
+  privateKey: KeyObject;
   jwk: JsonObject;
 }
 
@@ -67,7 +68,7 @@ export class TestIssuer {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const issuer = new TestIssuer(server, options);
-    await issuer.rotate();
+    issuer.rotate();
     return issuer;
   }
 
@@ -146,10 +147,10 @@ export class TestIssuer {
   }
 
   /** Takes a new signing key; in an emergency the old ones are no longer published. */
-  async rotate({ emergency = false } = {}): Promise<void> {
-    const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+  rotate({ emergency = false } = {}): void {
+    const { privateKey, publicKey } = ecPair();
     const kid = randomUUID();
-    const jwk = { ...(await exportJWK(publicKey)), kid, use: "sig", alg: "ES256" };
+    const jwk = { ...publicKey.export({ format: "jwk" }), kid, use: "sig", alg: "ES256" };
     this.#keys = [{ kid, privateKey, jwk }, ...(emergency ? [] : this.#keys)];
   }
 
