@@ -31,7 +31,9 @@ export function rsaPair(modulusLength = 2048, publicExponent = 65_537): KeyPair 
  * Through an encoding, for Node 20 sometimes never returns from exporting a pair that it has just generated: the
  * garbage collector waits, in the middle of the export, for the lock that the export holds.
  */
-function parsed({ privateKey, publicKey }: { privateKey: Buffer; publicKey: Buffer }): KeyPair {
+function parsed(pair: object): KeyPair {
+  // The types of Node 20 know these options for PEM only.
+  const { privateKey, publicKey } = pair as { privateKey: Buffer; publicKey: Buffer };
   return {
     privateKey: createPrivateKey({ key: privateKey, format: "der", type: "pkcs8" }),
     publicKey: createPublicKey({ key: publicKey, format: "der", type: "spki" }),
