@@ -91,10 +91,13 @@ pub(super) fn address(issuer: &str) -> Option<String> {
     Some(format!("{}{WELL_KNOWN}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/')))
 }
 
+/// RFC 6454 §4: scheme, host and port. What stands before an `@` is none of them.
 fn same_origin(url: &str, issuer: &str) -> bool {
-    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin()).filter(|origin| origin.is_tuple());
-    let origins = (origin(url), origin(issuer));
-    origins.0.is_some() && origins.0 == origins.1
+    let origin = |url: &str| {
+        let url = Url::parse(url).ok()?;
+        Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()?))
+    };
+    origin(url).is_some_and(|found| origin(issuer) == Some(found))
 }
 
 #[cfg(test)]

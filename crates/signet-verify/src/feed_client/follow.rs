@@ -43,6 +43,7 @@ enum Lost {
     Refused(Refused),
     Unreadable(&'static str),
     NoFeed,
+    WentBack,
 }
 
 impl fmt::Display for Lost {
@@ -55,6 +56,7 @@ impl fmt::Display for Lost {
             Self::Refused(why) => why.fmt(f),
             Self::Unreadable(what) => f.write_str(what),
             Self::NoFeed => f.write_str("the issuer has no feed"),
+            Self::WentBack => f.write_str("the server is behind its own past"),
         }
     }
 }
@@ -167,7 +169,8 @@ impl Follow {
             410 => {
                 self.handle.gap();
                 self.snapshot().await?;
-                Ok(Stream::BeganAnew)
+                // Or else the server has forgotten the position, and would say so again at once.
+                if self.wants_snapshot { Err(Lost::WentBack) } else { Ok(Stream::BeganAnew) }
             }
             // As many followers as the server takes: what polls ask for can come from a cache.
             503 => Ok(Stream::Unavailable(retry_after(&answer))),

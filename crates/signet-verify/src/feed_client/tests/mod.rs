@@ -238,6 +238,19 @@ async fn a_server_that_lost_its_memory_un_revokes_nothing() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_know_the_position_is_asked_with_pauses() {
+    let world = World::begin(|server| server.revoke(&["one"])).await;
+    world.server.revoke(&["two"]);
+    world.reaches(2).await;
+    world.server.forget();
+    world.server.cut();
+    world.until("rollbacks", |handle| handle.stats().rollbacks > 4).await;
+    let stats = world.handle.stats();
+    assert!(stats.reconnects + 2 >= stats.rollbacks, "each has been followed by a pause: {stats:?}");
+    assert_eq!(world.voids("two"), Some(Kind::Sid));
+}
+
+#[tokio::test]
 async fn another_feed_key_is_learnt_from_the_configuration() {
     let world = World::begin(|server| server.revoke(&["one"])).await;
     world.reaches(1).await;
