@@ -16,7 +16,6 @@ use super::*;
 use crate::support::follower::Follower;
 use crate::support::proxy::{Proxy, Road};
 
-/// A connection of the test's own.
 enum Inside {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -76,7 +75,6 @@ impl Inside {
     }
 }
 
-/// Numbers that look random and repeat.
 struct Dice(u64);
 
 impl Dice {
@@ -136,7 +134,6 @@ mod a_batcher_killed {
 mod many_batchers {
     use super::*;
 
-    /// What the storm has seen.
     #[derive(Default)]
     struct Seen {
         /// Ids, and the clock after their commit had returned.
