@@ -315,19 +315,21 @@ mod a_slow_reader {
 
     #[test]
     fn that_takes_nothing_is_ended_and_disturbs_nobody() {
-        let impatient = |config: &mut Config| config.http.write_timeout_seconds = 1;
+        let impatient = |config: &mut Config| config.http.write_timeout_seconds = 2;
         with_settings(impatient, async |s| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             socket.set_recv_buffer_size(4096).unwrap();
             let mut slow = socket.connect(s.public).await.unwrap();
             slow.write_all(&from(s, 0).to_bytes()).await.unwrap();
             until_followed_by(s, "1").await;
-            let mut honest = Watcher::of(s).await;
+            let mut honest = Stream::open(&from(s, 0)).await.unwrap();
+            let reading = tokio::spawn(async move { (ids(&mut honest, 3).await, honest) });
             much(s).await;
             // A healthy one gets it all meanwhile.
-            honest.reach(3).await;
-            assert_eq!(honest.follower.live().len(), 30_000);
-            until_followed_by(s, "1").await;
+            let (read, honest) = reading.await.unwrap();
+            assert_eq!(read, [1, 2, 3]);
+            drop(honest);
+            until_followed_by(s, "0").await;
             // The connection is gone: what the buffers held still comes, the rest does not.
             let mut rest = Vec::new();
             let _ = tokio::io::AsyncReadExt::read_to_end(&mut slow, &mut rest).await;

@@ -75,7 +75,7 @@ fn the_lines_of_the_contract_are_understood() {
         "signet migrate",
         "signet migrate --dry-run",
         "signet restore-epoch",
-        "signet restore-epoch --yes --json",
+        "signet restore-epoch --yes",
         "signet client create --name A --id a --public --redirect-uri http://127.0.0.1/callback --redirect-uri https://b \
          --scope openid --grant-type authorization_code --grant-type refresh_token --origin https://b --audience https://api \
          --first-party --metadata client.json",
