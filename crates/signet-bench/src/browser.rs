@@ -23,6 +23,7 @@ pub(crate) struct Browser {
     connection: Connection,
     authority: String,
     cookies: Vec<(String, String)>,
+    user: (&'static str, &'static str),
 }
 
 /// What a page or redirect came to.
@@ -34,7 +35,13 @@ enum Landing {
 impl Browser {
     /// A browser without cookies, at the server `authority` (`localhost:8080`) reached through `address`.
     pub(crate) fn new(address: SocketAddr, authority: &str) -> Self {
-        Self { connection: Connection::new(address), authority: authority.to_owned(), cookies: Vec::new() }
+        let connection = Connection::new(address);
+        Self { connection, authority: authority.to_owned(), cookies: Vec::new(), user: (USERNAME, PASSWORD) }
+    }
+
+    /// The same for another user: name and password.
+    pub(crate) fn of(self, user: (&'static str, &'static str)) -> Self {
+        Self { user, ..self }
     }
 
     /// Puts another jar in, and gives out the one there was: several sign-ins share one connection this way.
@@ -61,8 +68,8 @@ impl Browser {
             Landing::Page { path, html } => {
                 let mut form = scrape(&html, "login-form", "login-submit")
                     .ok_or_else(|| failure(format!("no login-form at {path}: {}", excerpt(&html))))?;
-                form.fields.push(("username".to_owned(), USERNAME.to_owned()));
-                form.fields.push(("password".to_owned(), PASSWORD.to_owned()));
+                form.fields.push(("username".to_owned(), self.user.0.to_owned()));
+                form.fields.push(("password".to_owned(), self.user.1.to_owned()));
                 Ok((path, form))
             }
             Landing::Code(_) => Err(failure("already signed in")),

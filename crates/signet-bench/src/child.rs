@@ -56,9 +56,7 @@ impl Server {
         command.envs(launch.environment.iter().filter_map(|pair| pair.split_once('=')));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let start = Instant::now();
-        let spawned = command.spawn();
-        let mut process =
-            Process(spawned.map_err(|error| failure(format!("{}: {error}", launch.binary.display())))?);
+        let mut process = Process::spawn(&mut command)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let authority = format!("localhost:{port}");
         let probe = request("GET /healthz", &authority, &[], None);
@@ -86,7 +84,7 @@ impl Server {
 
     /// Its process.
     pub(crate) fn process_id(&self) -> u32 {
-        self.process.0.id()
+        self.process.id()
     }
 
     /// What it takes up at this moment.
@@ -96,16 +94,21 @@ impl Server {
         Ok(Usage { resident_kib, peak_kib, disk_bytes })
     }
 
-    /// From `/proc`, so nothing elsewhere than on Linux.
     fn memory(&self) -> (Option<u64>, Option<u64>) {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        (field("VmRSS:"), field("VmHWM:"))
+        let process = self.process.id();
+        (resident(process), status_field(process, "VmHWM:"))
     }
+}
+
+/// Resident memory of a process in KiB, by `/proc`, so nothing elsewhere than on Linux.
+pub(crate) fn resident(process: u32) -> Option<u64> {
+    status_field(process, "VmRSS:")
+}
+
+fn status_field(process: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Processor time that a process has used, by `/proc`, so nothing elsewhere than on Linux.
@@ -128,20 +131,38 @@ pub(crate) struct BareServer {
 impl BareServer {
     /// Starts it.
     pub(crate) fn start() -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?).arg("bare").stdout(Stdio::piped()).spawn()?;
-        let output = child.stdout.take();
-        let process = Process(child);
-        let mut line = String::new();
-        if let Some(output) = output {
-            BufReader::new(output).read_line(&mut line)?;
-        }
-        let port: u16 = line.trim().parse().map_err(|_| failure("the bare server told no port"))?;
-        Ok(Self { _process: process, address: (Ipv4Addr::LOCALHOST, port).into() })
+        let (process, address) = this_program(&["bare"])?;
+        Ok(Self { _process: process, address })
     }
 }
 
+/// This program again, in a process of its own, as a server that tells its port in the first line.
+pub(crate) fn this_program(arguments: &[&str]) -> Result<(Process, SocketAddr)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let mut process = Process::spawn(command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let mut line = String::new();
+    if let Some(output) = process.0.stdout.take() {
+        BufReader::new(output).read_line(&mut line)?;
+    }
+    let port: u16 = line.trim().parse().map_err(|_| failure("the server told no port"))?;
+    Ok((process, (Ipv4Addr::LOCALHOST, port).into()))
+}
+
 /// A child that is ended when dropped: asked first, then made to.
-struct Process(Child);
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts it.
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        command.spawn().map(Self).map_err(|error| failure(format!("{program}: {error}")))
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -162,11 +183,13 @@ impl Drop for Process {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// A port that nobody listens on at this moment.
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-fn tail(path: &Path) -> String {
+/// The last lines of a log.
+pub(crate) fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")

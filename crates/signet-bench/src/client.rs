@@ -61,7 +61,7 @@ impl Site {
     }
 
     /// Redeems a code.
-    fn redeem(&self, client: DemoClient, code: &str) -> Vec<u8> {
+    pub(crate) fn redeem(&self, client: DemoClient, code: &str) -> Vec<u8> {
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", code),

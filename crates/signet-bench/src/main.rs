@@ -6,6 +6,7 @@ mod child;
 mod client;
 mod cpu;
 mod failure;
+mod feed;
 mod form;
 mod histogram;
 mod http;
@@ -44,9 +45,21 @@ enum Command {
     Growth(Options),
     /// Measures the ceilings alone, without Signet.
     Ceilings(Options),
+    /// Measures the revocation feed: how soon a revoked token is refused, and what that costs.
+    Feed(feed::Options),
     /// The bare HTTP server; the other commands start it.
     #[command(hide = true)]
     Bare,
+    /// A resource server; `feed` starts it.
+    #[command(hide = true)]
+    Resource {
+        /// Whose tokens.
+        #[arg(long)]
+        issuer: String,
+        /// For whom.
+        #[arg(long)]
+        audience: String,
+    },
 }
 
 #[derive(Args)]
@@ -98,9 +111,11 @@ struct Options {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bare => bare::serve().map(|()| true),
-        Command::Run(options) => measure(&options, What::Paths),
-        Command::Growth(options) => measure(&options, What::Growth),
-        Command::Ceilings(options) => measure(&options, What::Ceilings),
+        Command::Resource { issuer, audience } => feed::resource::serve(&issuer, &audience).map(|()| true),
+        Command::Run(options) => on_runtime(run(&options, What::Paths)),
+        Command::Growth(options) => on_runtime(run(&options, What::Growth)),
+        Command::Ceilings(options) => on_runtime(run(&options, What::Ceilings)),
+        Command::Feed(options) => on_runtime(feed::run(&options)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -120,12 +135,12 @@ enum What {
     Ceilings,
 }
 
-fn measure(options: &Options, what: What) -> Result<bool> {
+fn on_runtime(work: impl Future<Output = Result<bool>>) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Ctrl-C drops the run, and with it the servers it started.
         tokio::select! {
-            done = run(options, what) => done,
+            done = work => done,
             _ = tokio::signal::ctrl_c() => Err(failure("interrupted")),
         }
     })
