@@ -27,9 +27,9 @@ pub(crate) struct Burst {
 /// Slices of the second, each one transaction.
 const SLICES: u32 = 20;
 
-const INSERT: &str = "INSERT INTO revocation_outbox (id, kind, subject, min, dies_at, created_at)
-    SELECT gen_random_uuid(), 'jti', gen_random_uuid()::text, NULL,
-        (extract(epoch FROM clock_timestamp()) + 960)::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+const INSERT: &str = "INSERT INTO revocation_outbox (kind, subject, min, dies_at, created_at)
+    SELECT 'jti', gen_random_uuid()::text, NULL, (floor(extract(epoch FROM clock_timestamp())) + 960)::bigint * 1000,
+        (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     FROM generate_series(1, $1)";
 
 /// Inserts `wanted` entries a second for `seconds`, as so many revoking transactions would.
