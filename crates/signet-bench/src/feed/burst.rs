@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnection;
 use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
 use super::cluster::Cluster;
-use super::follow::Follower;
+use super::follow::Arrivals;
 use crate::failure::{Result, failure};
 use crate::histogram::Histogram;
 
@@ -34,29 +34,26 @@ const INSERT: &str = "INSERT INTO revocation_outbox (kind, subject, min, dies_at
 
 /// Inserts `wanted` entries a second for `seconds`, as so many revoking transactions would.
 pub(crate) async fn measure(cluster: &Cluster, database: &str, wanted: u32, seconds: u32) -> Result<Burst> {
-    let mut follower = Follower::start(&cluster.site).await?;
+    let mut arrivals = Arrivals::start(&cluster.site).await?;
     let mut connection = PgConnection::connect(database).await?;
     let slice = i64::from(wanted / SLICES);
     let processor = cluster.processor_time();
+    let before = arrivals.entries();
     let begin = Instant::now();
-    let mut burst = Burst {
-        wanted,
-        inserted: 0,
-        elapsed: Duration::ZERO,
-        lag: Histogram::new(),
-        processor: Duration::ZERO,
-    };
-    let before = follower.entries();
+    let (mut inserted, mut lag, mut last) = (0, Histogram::new(), begin);
     for number in 0..seconds * SLICES {
         let due = begin + Duration::from_secs(1) * number / SLICES;
+        last = arrivals.watch(due, &mut lag).await.unwrap_or(last);
         tokio::time::sleep_until(due.into()).await;
         sqlx::query(INSERT).bind(slice).execute(&mut connection).await?;
-        burst.inserted += slice.unsigned_abs();
-        follower.expect(before + burst.inserted, Instant::now());
+        inserted += slice.unsigned_abs();
+        arrivals.expect(before + inserted, Instant::now());
     }
-    let last = follower.wait(Duration::from_secs(60)).await.ok_or_else(|| failure("entries are missing at the follower"))?;
-    burst.elapsed = last.saturating_duration_since(begin);
-    burst.lag = follower.lag();
-    burst.processor = cluster.processor_time().saturating_sub(processor);
-    Ok(burst)
+    last = arrivals.watch(Instant::now() + Duration::from_secs(60), &mut lag).await.unwrap_or(last);
+    if !arrivals.complete() {
+        return Err(failure("entries are missing at the follower after a minute"));
+    }
+    let elapsed = last.saturating_duration_since(begin);
+    let processor = cluster.processor_time().saturating_sub(processor);
+    Ok(Burst { wanted, inserted, elapsed, lag, processor })
 }
