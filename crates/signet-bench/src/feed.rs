@@ -116,13 +116,13 @@ fn propagated(seen: &propagation::Propagation, options: &Options) -> (String, Va
         millis(&seen.load.latency, 0.99),
         seen.load.failures
     );
-    for (name, histogram) in [("after the reply", &seen.from_reply), ("after the call was sent", &seen.from_call)] {
+    for (name, histogram) in
+        [("after the reply", &seen.from_reply), ("after the call was sent", &seen.from_call)]
+    {
         let at = |quantile| millis(histogram, quantile);
         let _ = writeln!(text, "| {name} | {:.1} | {:.1} | {:.1} | < 1000 |", at(0.5), at(0.9), at(0.99));
     }
-    let quantiles = |histogram: &Histogram| {
-        json!({ "p50_ms": millis(histogram, 0.5), "p90_ms": millis(histogram, 0.9), "p99_ms": millis(histogram, 0.99) })
-    };
+    let quantiles = |histogram: &Histogram| json!({ "p50_ms": millis(histogram, 0.5), "p90_ms": millis(histogram, 0.9), "p99_ms": millis(histogram, 0.99) });
     let figures = json!({
         "rounds": options.rounds, "resource_servers": options.resource_servers,
         "after_reply": quantiles(&seen.from_reply), "after_call": quantiles(&seen.from_call),

@@ -119,14 +119,39 @@ impl Operator {
     fn populate(&self) -> Result<Population> {
         self.run(&["migrate"], "")?;
         let client = [
-            "client", "create", "--id", CLIENT.0, "--public", "--first-party", "--name", "Benchmark", "--redirect-uri",
-            REDIRECT_URI, "--scope", "openid read offline_access", "--audience", AUDIENCE, "--grant-type",
-            "authorization_code", "--grant-type", "refresh_token",
+            "client",
+            "create",
+            "--id",
+            CLIENT.0,
+            "--public",
+            "--first-party",
+            "--name",
+            "Benchmark",
+            "--redirect-uri",
+            REDIRECT_URI,
+            "--scope",
+            "openid read offline_access",
+            "--audience",
+            AUDIENCE,
+            "--grant-type",
+            "authorization_code",
+            "--grant-type",
+            "refresh_token",
         ];
         self.run(&client, "")?;
         let service = [
-            "client", "create", "--id", SERVICE, "--name", "Load", "--scope", "read", "--audience", AUDIENCE,
-            "--grant-type", "client_credentials",
+            "client",
+            "create",
+            "--id",
+            SERVICE,
+            "--name",
+            "Load",
+            "--scope",
+            "read",
+            "--audience",
+            AUDIENCE,
+            "--grant-type",
+            "client_credentials",
         ];
         let service = self.run(&service, "")?;
         let user = self.run(&["user", "create", "--username", USER.0, "--password-stdin"], USER.1)?;
@@ -164,7 +189,9 @@ impl Operator {
         let log = std::fs::File::create(dir.join(format!("node-{place}.log")))?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--config").arg(&self.config);
-        command.env("SIGNET_LISTEN", on(public).to_string()).env("SIGNET_ADMIN_LISTEN", on(admin).to_string());
+        command
+            .env("SIGNET_LISTEN", on(public).to_string())
+            .env("SIGNET_ADMIN_LISTEN", on(admin).to_string());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = Process::spawn(&mut command)?;
         Ok((Node { process, admin: on(admin) }, on(public)))

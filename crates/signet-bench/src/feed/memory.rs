@@ -26,7 +26,8 @@ pub(crate) struct Row {
 /// Opens and applies a snapshot of so many entries.
 pub(crate) fn measure(count: usize) -> Result<Row> {
     let signer = FeedSigner::new("bench", &[7; 32]).map_err(|_| failure("no feed key"))?;
-    let keys = FeedKeys::from_value(&json!({ "keys": [signer.jwk()] })).map_err(|why| failure(why.to_string()))?;
+    let keys =
+        FeedKeys::from_value(&json!({ "keys": [signer.jwk()] })).map_err(|why| failure(why.to_string()))?;
     let snapshot = Snapshot {
         issuer: ISSUER.to_owned(),
         n: 1,
@@ -49,7 +50,13 @@ pub(crate) fn measure(count: usize) -> Result<Row> {
     if live.len() != count {
         return Err(failure(format!("{} entries of {count} are live", live.len())));
     }
-    Ok(Row { entries: count, snapshot_bytes: compact.len(), open, fold, bytes_each: taken as f64 / count as f64 })
+    Ok(Row {
+        entries: count,
+        snapshot_bytes: compact.len(),
+        open,
+        fold,
+        bytes_each: taken as f64 / count as f64,
+    })
 }
 
 /// A mixture as a server makes it: mostly users and sessions, some families and single tokens.

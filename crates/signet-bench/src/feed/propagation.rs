@@ -119,7 +119,11 @@ async fn log_out_all(cluster: &Cluster, number: usize) -> Result<(Instant, Insta
     let mut connection = Connection::new(admin);
     let start = Instant::now();
     let reply = connection.send(&sent).await?;
-    if reply.status == 200 { Ok((start, Instant::now())) } else { Err(reply.unexpected("log out all devices")) }
+    if reply.status == 200 {
+        Ok((start, Instant::now()))
+    } else {
+        Err(reply.unexpected("log out all devices"))
+    }
 }
 
 /// Asks again and again until the answer is 401; when that was.

@@ -27,8 +27,7 @@ impl ResourceServer {
 
 /// Serves `/me` to who has a token with the scope `read`. Prints its port as the first line.
 pub(crate) fn serve(issuer: &str, audience: &str) -> Result<()> {
-    let verifier =
-        Verifier::builder(issuer, audience).build().map_err(|error| failure(error.to_string()))?;
+    let verifier = Verifier::builder(issuer, audience).build().map_err(|error| failure(error.to_string()))?;
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(move || {
             let protect = Protect::new(verifier.clone()).scope("read");
