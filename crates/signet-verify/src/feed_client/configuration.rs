@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::feed::message::FeedKeys;
 
-/// The path of the document, below the issuer's origin.
+/// The path of the document, below the issuer.
 pub(super) const WELL_KNOWN: &str = "/.well-known/revocation-configuration";
 /// The longest document, in bytes.
 pub(super) const LONGEST: usize = 128 << 10;
@@ -88,7 +88,7 @@ impl Configuration {
 /// The address of the issuer's document.
 pub(super) fn address(issuer: &str) -> Option<String> {
     let url = Url::parse(issuer).ok()?;
-    Some(format!("{}{WELL_KNOWN}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/')))
+    Some(format!("{}{}{WELL_KNOWN}", url.origin().ascii_serialization(), url.path().trim_end_matches('/')))
 }
 
 /// RFC 6454 §4: scheme, host and port. What stands before an `@` is none of them.
@@ -158,11 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_found_as_in_rfc_8414() {
+    fn the_document_is_below_the_issuer_as_its_endpoints_are() {
         for (issuer, expected) in [
             ("https://a.example", "https://a.example/.well-known/revocation-configuration"),
             ("https://a.example/", "https://a.example/.well-known/revocation-configuration"),
-            ("https://a.example:8443/t/1", "https://a.example:8443/.well-known/revocation-configuration/t/1"),
+            ("https://a.example:8443/t/1", "https://a.example:8443/t/1/.well-known/revocation-configuration"),
         ] {
             assert_eq!(address(issuer).as_deref(), Some(expected));
         }

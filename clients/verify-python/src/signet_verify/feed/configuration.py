@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def address(issuer: str) -> str:
-    """Where the configuration of an issuer is."""
+    """Where the configuration of an issuer is: below it, as its endpoints are."""
     parts = urlsplit(issuer)
     path = parts.path.rstrip("/") + "/.well-known/revocation-configuration"
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
