@@ -87,6 +87,37 @@ class Following(Base):
         self.assertEqual(verifier.stats().key_fetches, 2)
         self.assertEqual(verifier.verify(issuer.mint(AUDIENCE)).key_id, issuer.key.kid)
 
+    def test_a_key_taken_out_of_use_stays_so_whatever_the_key_set_says_and_after_its_entry_has_died(self):
+        issuer = self.issuer()
+        verifier = self.verifier(issuer, on_stale="open")
+        # Whoever has stolen the key dates its tokens as they like, and need not name it where there is no other.
+        exp = int(time.time()) + 1_000_000
+        named = issuer.mint(AUDIENCE, exp=exp)
+        nameless = issuer.mint(AUDIENCE, exp=exp, header={"kid": None})
+        for token in (named, nameless):
+            verifier.verify(token)
+        issuer.down.add("/jwks")
+        issuer.revoke("kid", issuer.key.kid)
+        self.dies(verifier, named)
+        self.eventually(lambda: verifier.stats().key_fetches == 2)
+        issuer.cut()
+        issuer.down.add("/revocation")
+        for down in (True, False):
+            # What is left of the entry when it has died: nothing.
+            verifier._feed.follower.expire(int((time.time() + 1_000) * 1_000))
+            self.assertEqual(len(verifier._feed.follower.live), 0)
+            if not down:
+                # From a cache, say: with the key that was stolen.
+                issuer.down.clear()
+                verifier._keys.read_now()
+            for token in (named, nameless):
+                with self.assertRaises(Rejected):
+                    verifier.verify(token)
+        issuer.key = SigningKey()
+        issuer.keys.append(issuer.key)
+        verifier._keys.read_now()
+        verifier.verify(issuer.mint(AUDIENCE))
+
     def test_without_a_stream_batches_are_asked_for(self):
         issuer = self.issuer(stream=False)
         verifier = self.verifier(issuer)

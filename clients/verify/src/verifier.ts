@@ -136,7 +136,7 @@ export class Verifier {
       clock,
       required: options.feed === "required",
       longestSnapshot: options.longestSnapshot ?? LONGEST_MESSAGE.snapshot,
-      onKid: () => void this.#keys.refresh(),
+      onKid: (names) => void this.#keys.withdraw(names),
     });
     const schemes: Scheme[] = dpop === "off" ? ["Bearer"] : dpop === "require" ? ["DPoP"] : ["Bearer", "DPoP"];
     const { resource } = options;

@@ -8,8 +8,8 @@ import { until } from "./support.mjs";
 const reasonOf = (verifier, token, options) => verifier.verify(token, options).then(() => null, (error) => error.reason ?? error.name);
 /** Clocks that can be set forward, as if so much time had passed. */
 const skewable = () => {
-  const clock = { ahead: 0 };
-  clock.now = () => ({ wall: Date.now() + clock.ahead, mono: performance.now() + clock.ahead });
+  const clock = { ahead: 0, wall: 0 };
+  clock.now = () => ({ wall: Date.now() + clock.ahead + clock.wall, mono: performance.now() + clock.ahead });
   clock.sleep = (milliseconds, signal) => new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve()));
@@ -132,6 +132,50 @@ describe("following", () => {
     await until(async () => ["revoked", "kid_unknown"].includes(await reasonOf(verifier, old)), "the old key");
     await until(() => issuer.requests["/jwks"] >= 2, "the key set is read again");
     assert.equal(await reasonOf(verifier, await issuer.mint()), null);
+  });
+
+  test("a signing key taken out of use stays so, whatever the key set says and after its entry has died", async (t) => {
+    const { issuer, clock, verifier } = await setUp(t, { onStale: "open" });
+    await verifier.ready();
+    const exp = Math.floor(Date.now() / 1000) + 1_000_000;
+    // Whoever has stolen the key dates its tokens as they like, and need not name it where there is no other.
+    const stolen = [await issuer.mint({ exp }), await issuer.mint({ exp }, { kid: undefined })];
+    for (const token of stolen) assert.equal(await reasonOf(verifier, token), null);
+    issuer.failing.add("/jwks");
+    issuer.revoke({ kind: "kid", id: issuer.jwks.keys[0].kid, min: null, diesAt: Math.floor(Date.now() / 1000) + 960 });
+    await until(() => verifier.status().entries === 1, "the entry");
+    for (const [cached, seconds] of [[false, 0], [false, 2_000], [true, 2_000]]) {
+      clock.ahead += seconds * 1_000;
+      if (cached) {
+        issuer.failing.delete("/jwks");
+        const before = issuer.requests["/jwks"];
+        await until(async () => (await reasonOf(verifier, stolen[1]), issuer.requests["/jwks"] > before), "the key set is read");
+      }
+      await until(() => verifier.status().entries === (seconds === 0 ? 1 : 0), "the entry has died");
+      assert.equal(await reasonOf(verifier, stolen[0]), "revoked");
+      assert.notEqual(await reasonOf(verifier, stolen[1]), null);
+    }
+    issuer.rotate();
+    clock.ahead += 60_000;
+    assert.equal(await reasonOf(verifier, await issuer.mint({ exp })), null, "another key is good");
+    assert.equal(await reasonOf(verifier, stolen[0]), "revoked");
+  });
+
+  test("a snapshot that fails is owed until it is taken", async (t) => {
+    const { issuer, clock, verifier } = await setUp(t, { onStale: "open" });
+    await verifier.ready();
+    const token = await issuer.mint();
+    issuer.logOutAll("alice");
+    await until(() => verifier.status().entries === 1, "the entry");
+    // While the clock is ahead, what lives is dropped; the position stays, so that no message shows what is missing.
+    clock.wall = 2_000_000;
+    await until(() => verifier.status().entries === 0, "the entry has died");
+    issuer.failing.add("/revocation/snapshot");
+    clock.wall = 0;
+    await until(() => issuer.requests["/revocation/snapshot"] > 2, "snapshots that fail");
+    assert.equal(await reasonOf(verifier, token), null);
+    issuer.failing.delete("/revocation/snapshot");
+    await until(async () => (await reasonOf(verifier, token)) === "revoked", "the snapshot");
   });
 
   test("an issuer without a feed is verified without one, unless the feed is required", async (t) => {

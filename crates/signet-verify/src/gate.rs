@@ -21,15 +21,15 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// A key that the feed takes out of use is one to read the keys for.
+    /// A key that the feed takes out of use verifies nothing from then on.
     pub(crate) fn of(builder: &VerifierBuilder, source: &Arc<KeySource>) -> Self {
         let made = builder.feed.then(|| {
             let (fetcher, clock) = (source.fetcher.clone(), Arc::clone(&builder.clock));
             let mut settings = Settings::new(&builder.issuer, fetcher, clock);
             let source = Arc::downgrade(source);
-            settings.on_key_removed = Arc::new(move || {
+            settings.on_keys_removed = Arc::new(move |names: &[String]| {
                 if let Some(source) = source.upgrade() {
-                    source.want();
+                    source.withdraw(names);
                 }
             });
             Follower::new(settings)

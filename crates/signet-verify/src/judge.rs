@@ -115,7 +115,10 @@ impl Judge {
             known = self.source.after(&known).await?;
             outcome = self.check(token, &known);
         }
-        let verified = outcome.map_err(Rejection::Invalid)?;
+        let verified = outcome.map_err(|rejected| match rejected {
+            Rejected::KeyRemoved => Rejection::Revoked(Kind::Kid),
+            other => Rejection::Invalid(other),
+        })?;
         check_use(&verified.claims, self.settings.untyped)?;
         let token = Token::new(verified.claims, verified.kid, Arc::clone(&self.context));
         check_confirmation(&token)?;
@@ -125,7 +128,6 @@ impl Judge {
     }
 
     fn check(&self, token: &str, known: &Known) -> Result<Verified, Rejected> {
-        let Some(keys) = &known.keys else { return Err(Rejected::KidUnknown) };
         self.signatures.up();
         let audiences: Vec<&str> = self.settings.audiences.iter().map(String::as_str).collect();
         let typ: &[&str] = if self.settings.untyped { &["at+jwt", "JWT", NO_TYP] } else { &["at+jwt"] };
@@ -136,7 +138,7 @@ impl Judge {
             exp_leeway: self.settings.leeway,
             ..Expect::new(typ, &self.settings.issuer, now)
         };
-        jws::verify(token, keys.as_ref(), &expect.audience(&audiences))
+        jws::verify(token, known, &expect.audience(&audiences))
     }
 
     async fn opaque(&self, hash: TokenHash, token: &str) -> Result<Arc<Token>, Rejection> {

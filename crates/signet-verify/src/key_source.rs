@@ -1,6 +1,7 @@
 //! The keys of an issuer: read when they are first needed, again when they are old or one is missing, and kept while
 //! they cannot be read.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::clock::Clock;
 use crate::discovery::{Provider, discover};
 use crate::fetch::{FetchError, Fetcher};
 use crate::flight::{Flights, Landing, landed};
-use crate::jose::jwk::KeySet;
+use crate::jose::jwk::{KeySet, PublicKey};
+use crate::jose::jws::{Keys, Rejected};
 use crate::rejection::Rejection;
 use crate::stats::Count;
 
@@ -50,7 +52,7 @@ pub(crate) struct KeySource {
 }
 
 /// What has been read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// `None` until they have been read once.
     pub(crate) keys: Option<Arc<KeySet>>,
@@ -60,6 +62,31 @@ pub(crate) struct Known {
     /// `None` where the next read begins with the metadata.
     provider_read: Option<Duration>,
     hash: Vec<u8>,
+    /// The names of keys that the feed took out of use. They outlive the entries: who has stolen a key can date its
+    /// tokens as far ahead as they like, and a key set may come from a cache, or not at all.
+    withdrawn: BTreeSet<String>,
+}
+
+impl Known {
+    fn has(&self, name: &str) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.has(name))
+    }
+}
+
+/// By name, [`Rejected::KeyRemoved`] for one that was taken out of use, whatever a key set says.
+impl Keys for Known {
+    type Key = PublicKey;
+
+    fn find(&self, kid: Option<&str>, now_millis: i64) -> Result<(Option<&str>, &PublicKey), Rejected> {
+        let removed = |name: Option<&str>| name.is_some_and(|name| self.withdrawn.contains(name));
+        if removed(kid) {
+            return Err(Rejected::KeyRemoved);
+        }
+        let keys = self.keys.as_ref().ok_or(Rejected::KidUnknown)?;
+        // A token may leave the name out where there is one key.
+        let (name, key) = keys.find(kid, now_millis)?;
+        if removed(name) { Err(Rejected::KeyRemoved) } else { Ok((name, key)) }
+    }
 }
 
 /// When the next read may begin, in monotonic time.
@@ -158,8 +185,14 @@ impl KeySource {
         Ok(self.known.load_full())
     }
 
-    /// The feed has taken a key out of use: the next read is due.
-    pub(crate) fn want(self: &Arc<Self>) {
+    /// The feed has taken keys out of use: they verify nothing any more, and the next read is due.
+    pub(crate) fn withdraw(self: &Arc<Self>, names: &[String]) {
+        self.known.rcu(|old| Known {
+            // What was verified with them and is kept must be verified again.
+            generation: old.generation + u64::from(names.iter().any(|name| old.has(name))),
+            withdrawn: old.withdrawn.iter().chain(names).cloned().collect(),
+            ..Known::clone(old)
+        });
         let now = self.clock.monotonic();
         self.plan(|plan| plan.wanted = Some(plan.wanted_next.max(now)));
         let _: Option<Landing<_>> = self.read_for(Cause::Age);
@@ -224,11 +257,9 @@ impl KeySource {
             Ok(provider) => {
                 let provider = Arc::new(provider);
                 self.known.rcu(|old| Known {
-                    keys: old.keys.clone(),
-                    generation: old.generation,
                     provider: Some(Arc::clone(&provider)),
                     provider_read: Some(now),
-                    hash: old.hash.clone(),
+                    ..Known::clone(old)
                 });
                 Ok(provider)
             }
@@ -245,8 +276,8 @@ impl KeySource {
                 keys: Some(Arc::clone(&keys)),
                 generation: if changed { old.generation + 1 } else { old.generation },
                 provider: Some(Arc::clone(provider)),
-                provider_read: old.provider_read,
                 hash: hash.clone(),
+                ..Known::clone(old)
             }
         });
     }
@@ -260,13 +291,7 @@ impl KeySource {
 
     /// The keys may have moved: the next read begins with the metadata.
     fn forget_metadata(&self) {
-        self.known.rcu(|old| Known {
-            keys: old.keys.clone(),
-            generation: old.generation,
-            provider: old.provider.clone(),
-            provider_read: None,
-            hash: old.hash.clone(),
-        });
+        self.known.rcu(|old| Known { provider_read: None, ..Known::clone(old) });
     }
 }
 

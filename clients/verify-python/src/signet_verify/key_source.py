@@ -52,6 +52,7 @@ class KeySource:
         self._held: _Held | None = None
         self._failed_at: float | None = None
         self._unknown_at: float | None = None
+        self._withdrawn: frozenset[str] = frozenset()
         self._aside = threading.Lock()
         self._reading = threading.Lock()
         self.fetches = 0
@@ -62,6 +63,8 @@ class KeySource:
 
         Raises `Rejected` where there is none, `Unavailable` where no keys can be had, and `WouldBlock`.
         """
+        if kid in self._withdrawn:
+            raise Rejected(reasons.REVOKED, "kid")
         held = self.current(may_block)
         key = held.find(kid)
         if key is not None:
@@ -78,7 +81,10 @@ class KeySource:
         return key
 
     def current(self, may_block: bool) -> KeySet:
-        """The key set, read if it must be."""
+        """The key set, read if it must be, without the keys taken out of use: it may come from a cache."""
+        return self._whole(may_block).without(self._withdrawn)
+
+    def _whole(self, may_block: bool) -> KeySet:
         now, held = self._clock.monotonic(), self._held
         age = None if held is None else now - held.read_at
         if held is not None and age is not None and age < FRESH:
@@ -114,8 +120,13 @@ class KeySource:
             return
         threading.Thread(target=self._read_quietly, name="signet-verify-keys", daemon=True).start()
 
+    def withdraw(self, names: frozenset[str]) -> None:
+        """Never uses the keys of these names again, and reads the keys by the side."""
+        self._withdrawn = names
+        threading.Thread(target=self.read_now, name="signet-verify-keys", daemon=True).start()
+
     def read_now(self) -> None:
-        """Reads the keys because a key was revoked; failure leaves what is known, as the feed names the key."""
+        """Reads the keys because they have changed; failure leaves what is known."""
         try:
             self._read()
         except FetchError as error:

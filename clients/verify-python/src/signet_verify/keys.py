@@ -101,6 +101,12 @@ class KeySet:
             return self._named.get(kid)
         return self._keys[0][1] if len(self._keys) == 1 else None
 
+    def without(self, names: frozenset[str]) -> "KeySet":
+        """The keys of other names than these."""
+        if names.isdisjoint(self._named):
+            return self
+        return KeySet((kid, key) for kid, key in self._keys if kid not in names)
+
     def __len__(self) -> int:
         return len(self._keys)
 

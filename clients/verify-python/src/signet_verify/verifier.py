@@ -119,7 +119,7 @@ class Verifier:
         self._introspection = (
             None if introspection is None else Introspection(introspection, fetcher, self._clock)
         )
-        self._feed = FeedClient(issuer, fetcher, self._clock, self._keys.read_now) if options.feed else None
+        self._feed = FeedClient(issuer, fetcher, self._clock, self._keys.withdraw) if options.feed else None
         self._cache = Cache(options.cache_size)
         self._proofs = Proofs(self._clock)
         self._counts = {"accepted": 0, "refused": 0, "unavailable": 0}

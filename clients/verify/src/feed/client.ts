@@ -34,8 +34,8 @@ export interface FeedOptions {
   readonly required: boolean;
   /** The longest snapshot in bytes. */
   readonly longestSnapshot: number;
-  /** Called when a signing key was taken out of use: the key set is to be read again. */
-  readonly onKid: () => void;
+  /** Called with the names of all signing keys taken out of use, when there is one more. */
+  readonly onKid: (names: ReadonlySet<string>) => void;
 }
 
 /** Keeps a {@link Follower} up to date until it is closed. */
@@ -242,10 +242,10 @@ export class FeedClient {
   async #receive(compact: string): Promise<boolean> {
     try {
       const message = await this.#open(compact);
-      const kids = this.#follower.kidVersion;
+      const removed = this.#follower.removedKeys.size;
       const isBatch = message.type === "batch";
       const next: Next = this.#follower.receive(message, isBatch ? digest(compact) : "", this.#options.clock.now());
-      if (this.#follower.kidVersion !== kids) this.#options.onKid();
+      if (this.#follower.removedKeys.size !== removed) this.#options.onKid(this.#follower.removedKeys);
       this.#lost = next !== "continue";
       if (!this.#lost) {
         this.#failures = 0;

@@ -41,7 +41,7 @@ export class Follower {
   /** Whether the clock went back since the last message: entries may have been dropped that live. */
   #wentBack = false;
   #version = 0;
-  #kidVersion = 0;
+  readonly #removedKeys = new Set<string>();
 
   /** Takes a message whose signature has been verified. `digest` is that of a batch, and unused for the others. */
   receive(message: Message, digest: string, now: Instant): Next {
@@ -78,9 +78,9 @@ export class Follower {
     return this.#version;
   }
 
-  /** Changes whenever a `kid` entry was added: the key set is to be read again. */
-  get kidVersion(): number {
-    return this.#kidVersion;
+  /** The names of signing keys that were taken out of use. They outlive the entries, for a stolen key dates as it likes. */
+  get removedKeys(): ReadonlySet<string> {
+    return this.#removedKeys;
   }
 
   /** The `at` that freshness counts from, in Unix milliseconds. */
@@ -102,7 +102,7 @@ export class Follower {
     for (const entry of entries) {
       if (!this.#live.fold(entry)) continue;
       this.#version += 1;
-      if (entry.kind === "kid") this.#kidVersion += 1;
+      if (entry.kind === "kid") this.#removedKeys.add(entry.id);
     }
   }
 

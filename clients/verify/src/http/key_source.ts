@@ -23,6 +23,8 @@ export class KeySource {
   #forUnknown = Number.NEGATIVE_INFINITY;
   #underway: Promise<void> | undefined;
   #version = 0;
+  /** Whatever a key set says: it may come from a cache, or not at all. */
+  #withdrawn: ReadonlySet<string> = new Set();
 
   constructor(discovery: Discovery, fetch: Fetch, mono: () => number) {
     this.#discovery = discovery;
@@ -32,6 +34,7 @@ export class KeySource {
 
   /** The key of a name. @throws {Rejected} where there is none. @throws {Unavailable} where no set could be read. */
   async find(kid: string | undefined): Promise<PublicKey> {
+    if (kid !== undefined && this.#withdrawn.has(kid)) throw new Rejected("revoked", "kid");
     const keys = await this.#current();
     const key = keys.find(kid) ?? (await this.#afterRefetch(kid));
     if (!key) throw new Rejected("kid_unknown");
@@ -53,8 +56,11 @@ export class KeySource {
     this.#current().catch(() => undefined);
   }
 
-  /** Reads the set again, since it is known to have changed. */
-  async refresh(): Promise<void> {
+  /** Never uses the keys of these names again, and reads the set again, since it is known to have changed. */
+  async withdraw(names: ReadonlySet<string>): Promise<void> {
+    this.#withdrawn = new Set(names);
+    if (this.#set) this.#set = { ...this.#set, keys: this.#set.keys.without(this.#withdrawn) };
+    this.#version += 1;
     // One that is under way may have been answered before the change.
     await this.#underway?.catch(() => undefined);
     await this.#read().catch(() => undefined);
@@ -96,6 +102,6 @@ export class KeySource {
     if (!keys) throw new Error("no key set");
     const text = Buffer.from(answer.body).toString("latin1");
     if (text !== this.#set?.text) this.#version += 1;
-    this.#set = { keys, text, at: this.#mono() };
+    this.#set = { keys: keys.without(this.#withdrawn), text, at: this.#mono() };
   }
 }

@@ -62,6 +62,11 @@ export class KeySet {
     return only;
   }
 
+  /** The keys of other names than these. */
+  without(names: ReadonlySet<string>): KeySet {
+    return new KeySet(new Map([...this.#keys].filter(([kid]) => !names.has(kid))), this.#nameless);
+  }
+
   /** How many keys it has. */
   get size(): number {
     return this.#keys.size + this.#nameless.length;

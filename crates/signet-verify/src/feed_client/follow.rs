@@ -272,8 +272,8 @@ impl Follow {
             tracing::warn!(issuer = %self.settings.issuer, %why, "a message of the revocation feed was refused");
             Lost::Refused(why)
         })?;
-        if taken.key_removed {
-            (self.settings.on_key_removed)();
+        if !taken.keys_removed.is_empty() {
+            (self.settings.on_keys_removed)(&taken.keys_removed);
         }
         match taken.next {
             Next::TakeSnapshot => self.wants_snapshot = true,
@@ -326,7 +326,7 @@ impl Follow {
 /// What a message came to.
 struct Taken {
     next: Next,
-    key_removed: bool,
+    keys_removed: Vec<String>,
     is_snapshot: bool,
 }
 
@@ -338,8 +338,8 @@ fn take(
 ) -> Result<Taken, (Refused, String)> {
     match configuration.keys.open(&compact, issuer) {
         Ok(message) => {
-            let (next, key_removed) = handle.receive(&message, &digest(&compact));
-            Ok(Taken { next, key_removed, is_snapshot: matches!(message, Message::Snapshot(_)) })
+            let (next, keys_removed) = handle.receive(&message, &digest(&compact));
+            Ok(Taken { next, keys_removed, is_snapshot: matches!(message, Message::Snapshot(_)) })
         }
         Err(why) => Err((why, compact)),
     }

@@ -179,11 +179,11 @@ impl FeedHandle {
     }
 
     /// Takes a verified message in: its entries first, since they count whatever its number says. Says what it asks
-    /// for, and whether it takes a token key out of use.
-    pub(super) fn receive(&self, message: &Message, digest: &str) -> (Next, bool) {
+    /// for, and the token keys that it takes out of use.
+    pub(super) fn receive(&self, message: &Message, digest: &str) -> (Next, Vec<String>) {
         let (now, mono) = (self.clock.unix_millis(), self.clock.monotonic());
         let went_back = self.expire(now);
-        let new_kid = self.fold(message.entries());
+        let new_kids = self.fold(message.entries());
         let mut shown = Shown::clone(&self.shown.load());
         let mut next = shown.track.place(message, digest, now, mono);
         if went_back && next == Next::Continue && !matches!(message, Message::Snapshot(_)) {
@@ -191,7 +191,7 @@ impl FeedHandle {
         }
         self.count(message, next, now);
         self.show(shown);
-        (next, new_kid)
+        (next, new_kids)
     }
 
     fn count(&self, message: &Message, next: Next, now: i64) {
@@ -217,35 +217,36 @@ impl FeedHandle {
         self.write().expire(now.div_euclid(1_000))
     }
 
-    fn fold(&self, entries: &[Entry]) -> bool {
+    /// Says which token keys are named anew.
+    fn fold(&self, entries: &[Entry]) -> Vec<String> {
         if entries.len() >= ASIDE {
             return self.fold_aside(entries);
         }
-        let mut new_kid = false;
+        let mut new_kids = Vec::new();
         for part in entries.chunks(AT_ONCE) {
             let mut live = self.write();
             let mut changed = false;
             for entry in part {
                 let new = live.fold(entry);
                 changed |= new;
-                new_kid |= new && entry.kind == Kind::Kid;
+                new_kids.extend((new && entry.kind == Kind::Kid).then(|| entry.id.clone()));
             }
             if changed {
                 // After the change and before anyone can judge by it: a verdict is never newer than its version.
                 self.version.fetch_add(1, Ordering::Release);
             }
         }
-        new_kid
+        new_kids
     }
 
     /// A million entries take a third of a second, and a map that grows stands still meanwhile.
-    fn fold_aside(&self, entries: &[Entry]) -> bool {
+    fn fold_aside(&self, entries: &[Entry]) -> Vec<String> {
         let mut next = self.read().clone();
-        let (mut changed, mut new_kid) = (false, false);
+        let (mut changed, mut new_kids) = (false, Vec::new());
         for entry in entries {
             let new = next.fold(entry);
             changed |= new;
-            new_kid |= new && entry.kind == Kind::Kid;
+            new_kids.extend((new && entry.kind == Kind::Kid).then(|| entry.id.clone()));
         }
         if changed {
             let mut live = self.write();
@@ -253,7 +254,7 @@ impl FeedHandle {
             self.version.fetch_add(1, Ordering::Release);
             drop(live);
         }
-        new_kid
+        new_kids
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Live> {

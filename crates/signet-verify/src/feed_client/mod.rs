@@ -28,8 +28,9 @@ pub struct Settings {
     pub fetcher: Fetcher,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
-    /// Called when a token key was taken out of use, so that the issuer's key set is read again.
-    pub on_key_removed: Arc<dyn Fn() + Send + Sync>,
+    /// Called with the names of token keys that were taken out of use: they are never to be used again, and the
+    /// issuer's key set is to be read again.
+    pub on_keys_removed: Arc<dyn Fn(&[String]) + Send + Sync>,
     /// The longest snapshot that is held, in bytes as it is sent.
     pub longest_snapshot: usize,
     pace: Pace,
@@ -42,7 +43,7 @@ impl Settings {
             issuer: issuer.to_owned(),
             fetcher,
             clock,
-            on_key_removed: Arc::new(|| {}),
+            on_keys_removed: Arc::new(|_| {}),
             longest_snapshot: LONGEST_SNAPSHOT,
             pace: Pace::default(),
         }

@@ -112,6 +112,33 @@ async fn a_key_taken_out_of_use_ends_its_tokens_and_has_the_keys_read_again() {
 }
 
 #[tokio::test]
+async fn a_key_taken_out_of_use_stays_so_whatever_the_key_set_says_and_after_its_entry_has_died() {
+    let bench = following(|builder| builder.on_stale(StalePolicy::Open)).await;
+    // Whoever has stolen the key dates its tokens as they like, and need not name it where there is no other.
+    let stolen = bench.issuer.token(API).expires_in(1_000_000);
+    let (named, nameless) = (stolen.sign(), stolen.header("kid", json!(null)).sign());
+    for token in [&named, &nameless] {
+        assert_eq!(bench.status(token).await, 200);
+    }
+    revoke(&bench, &[entry(Kind::Kid, bench.issuer.key().kid(), None)]).await;
+    // An emergency: the keys are out of reach, or a cache in between still has the old ones.
+    for canned in [Some(Canned::status(503)), None] {
+        bench.issuer.answer(JWKS, canned);
+        bench.clock.advance(Duration::from_secs(2_000));
+        bench.issuer.revoke(&[Entry { dies_at: NOW + 9_000, ..entry(Kind::Sid, "other", None) }]);
+        for token in [&named, &nameless] {
+            assert_eq!(bench.verifier.verify(token).await.err(), Some(Rejection::Revoked(Kind::Kid)));
+            assert_eq!(bench.status(token).await, 401);
+        }
+    }
+    let reads = bench.issuer.hits(JWKS);
+    bench.issuer.add_key();
+    assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200, "another key is good");
+    assert_eq!(bench.status(&named).await, 401);
+    assert!(bench.issuer.hits(JWKS) > reads);
+}
+
+#[tokio::test]
 async fn an_issuer_without_a_feed_is_verified_as_ever_under_every_policy() {
     for policy in [StalePolicy::Open, StalePolicy::Closed] {
         let bench = Bench::with(|builder| builder.on_stale(policy));

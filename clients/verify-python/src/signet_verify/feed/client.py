@@ -53,7 +53,11 @@ class FeedClient:
     """The state of a feed, kept up to date by a thread, for others to ask."""
 
     def __init__(
-        self, issuer: str, fetcher: Fetcher, clock: Clock, on_key_revoked: Callable[[], None]
+        self,
+        issuer: str,
+        fetcher: Fetcher,
+        clock: Clock,
+        on_key_revoked: Callable[[frozenset[str]], None],
     ) -> None:
         self._issuer = issuer
         self._fetcher = fetcher
@@ -261,8 +265,7 @@ class FeedClient:
         follows = follower.receive(message, digest(compact), now, monotonic)
         self._counts["messages"] += 1
         if follower.keys_revoked != keys_revoked:
-            # Entries apply already; reading keys must not hold up the next message.
-            threading.Thread(target=self._on_key_revoked, name="signet-verify-keys", daemon=True).start()
+            self._on_key_revoked(follower.keys_revoked)
         if follows is Next.CONTINUE and self.state() == "fresh":
             self._pause = 1.0
             self._heard.set()

@@ -83,8 +83,8 @@ class Follower:
     def __init__(self) -> None:
         self.live = Live()
         self.position: Position | None = None
-        self.keys_revoked = 0
-        """How many times an entry of the kind `kid` was new: a reason to read the JWKS again."""
+        self.keys_revoked: frozenset[str] = frozenset()
+        """The names of keys taken out of use. They outlive the entries, for a stolen key dates as it likes."""
         self._freshness: _Freshness | None = None
         self._skew = _Skew()
         self._went_back = False
@@ -101,7 +101,7 @@ class Follower:
         if not isinstance(message, Heartbeat):
             for entry in message.entries:
                 if self.live.fold(entry) and entry.kind == "kid":
-                    self.keys_revoked += 1
+                    self.keys_revoked |= {entry.id}
         follows, found = self._place(message, digest)
         if found is not None:
             self.position = found

@@ -2,8 +2,7 @@
 
 mod server;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
@@ -16,7 +15,7 @@ use server::{Server, Stream, TestClock, sid};
 struct World {
     server: Server,
     handle: Arc<FeedHandle>,
-    keys_removed: Arc<AtomicUsize>,
+    keys_removed: Arc<Mutex<Vec<String>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -37,11 +36,9 @@ impl World {
         let fetcher = Fetcher::new(&server.issuer, &[]).unwrap();
         let clock: Arc<TestClock> = Arc::clone(&server.clock);
         let mut settings = Settings::new(&server.issuer, fetcher, clock);
-        let keys_removed = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&keys_removed);
-        settings.on_key_removed = Arc::new(move || {
-            count.fetch_add(1, Ordering::SeqCst);
-        });
+        let keys_removed: Arc<Mutex<Vec<String>>> = Arc::default();
+        let names = Arc::clone(&keys_removed);
+        settings.on_keys_removed = Arc::new(move |removed| names.lock().unwrap().extend_from_slice(removed));
         // Long enough that no test passes because of them, but where it is about one.
         settings.pace = Pace {
             first_event: Duration::from_millis(300),
@@ -131,6 +128,36 @@ async fn a_broken_chain_is_closed_by_a_snapshot() {
     assert_eq!((world.voids("one"), world.voids("forked")), (Some(Kind::Sid), Some(Kind::Sid)));
     world.server.revoke(&["two"]);
     world.reaches(2).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_fails_is_owed_until_it_is_taken() {
+    let world = World::begin(|server| server.revoke(&["dropped"])).await;
+    world.reaches(1).await;
+    // While the clock is ahead, what lives is dropped; the position stays, so that no message shows what is missing.
+    world.server.clock.pass(Duration::from_secs(1_000));
+    world.server.beat();
+    world.until("deaths", |handle| handle.stats().live == 0).await;
+    world.server.script(|script| script.snapshot_status = 503);
+    world.server.clock.set_back(1_000);
+    let beat = async {
+        loop {
+            world.server.beat();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let asked = || world.server.requests().iter().filter(|path| path.ends_with("/snapshot")).count();
+    let owed = async {
+        world.until("snapshots that fail", |_| asked() > 3).await;
+        assert_eq!(world.voids("dropped"), None);
+        world.server.script(|script| script.snapshot_status = 200);
+        world.until("the snapshot", |handle| handle.stats().live == 1).await;
+        assert_eq!(world.voids("dropped"), Some(Kind::Sid));
+        let taken = asked();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(asked(), taken, "it is owed no longer");
+    };
+    tokio::select! { () = beat => {}, () = owed => {} }
 }
 
 #[tokio::test]
@@ -377,7 +404,7 @@ async fn a_key_taken_out_of_use_calls_back_once() {
     world.server.state(vec![removed.clone()]);
     world.server.state(vec![removed]);
     world.reaches(2).await;
-    assert_eq!(world.keys_removed.load(Ordering::SeqCst), 1);
+    assert_eq!(*world.keys_removed.lock().unwrap(), ["k1"]);
     let token = Coordinates { kid: Some("k1"), ..Coordinates::default() };
     assert_eq!(world.handle.voids(&token), Some(Kind::Kid));
 }

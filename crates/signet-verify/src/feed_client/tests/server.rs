@@ -19,11 +19,18 @@ use crate::feed::signer::FeedSigner;
 pub(super) struct TestClock {
     system: SystemClock,
     ahead_millis: AtomicI64,
+    /// By how much the date alone was set back.
+    behind_millis: AtomicI64,
 }
 
 impl TestClock {
     pub(super) fn pass(&self, span: Duration) {
         self.ahead_millis.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Sets the date back, and nothing else.
+    pub(super) fn set_back(&self, seconds: i64) {
+        self.behind_millis.fetch_add(seconds * 1_000, Ordering::SeqCst);
     }
 
     pub(super) fn seconds(&self) -> i64 {
@@ -34,6 +41,7 @@ impl TestClock {
 impl Clock for TestClock {
     fn unix_millis(&self) -> i64 {
         self.system.unix_millis() + self.ahead_millis.load(Ordering::SeqCst)
+            - self.behind_millis.load(Ordering::SeqCst)
     }
 
     fn monotonic(&self) -> Duration {
@@ -60,6 +68,7 @@ pub(super) enum Stream {
 
 pub(super) struct Script {
     pub(super) configuration_status: u16,
+    pub(super) snapshot_status: u16,
     pub(super) other_issuer: bool,
     pub(super) stream: Stream,
     /// The oldest batch that is kept.
@@ -105,6 +114,7 @@ impl Server {
         let signer = FeedSigner::new("feed-1", &[1; 32]).unwrap();
         let script = Script {
             configuration_status: 200,
+            snapshot_status: 200,
             other_issuer: false,
             stream: Stream::Open,
             oldest: 0,
@@ -120,7 +130,11 @@ impl Server {
         };
         let server = Self {
             issuer: format!("http://{}", listener.local_addr().unwrap()),
-            clock: Arc::new(TestClock { system: SystemClock::new(), ahead_millis: AtomicI64::new(0) }),
+            clock: Arc::new(TestClock {
+                system: SystemClock::new(),
+                ahead_millis: AtomicI64::new(0),
+                behind_millis: AtomicI64::new(0),
+            }),
             script: Arc::new(Mutex::new(script)),
         };
         let accepting = server.clone();
@@ -264,7 +278,8 @@ impl Server {
                 answer(&mut socket, status, "application/json", &body).await;
             }
             "/revocation/snapshot" => {
-                answer(&mut socket, 200, "application/revocation-snapshot+jwt", &self.snapshot()).await;
+                let status = self.script(|script| script.snapshot_status);
+                answer(&mut socket, status, "application/revocation-snapshot+jwt", &self.snapshot()).await;
             }
             "/revocation/stream" => self.stream(&mut socket, query).await,
             _ => {
