@@ -102,6 +102,9 @@ fn check_claims<'a>(
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let id = text("jti").filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
     let id = id.ok_or(Fault::Invalid("jti of the proof is missing, empty or too long"))?;
+    if subject.method.is_empty() {
+        return Err(Fault::Invalid("the method of this request is not known"));
+    }
     if text("htm") != Some(subject.method) {
         return Err(Fault::Invalid("htm of the proof is another method"));
     }

@@ -136,9 +136,9 @@ impl Protect {
         let target = path_of(target);
         match &self.origin {
             Origin::Unknown => Cow::Borrowed(target),
-            Origin::Fixed(base) => Cow::Owned(format!("{base}{target}")),
+            Origin::Fixed(base) => Cow::Owned(at(base, target)),
             Origin::Forwarded => match (only(lines, "x-forwarded-proto"), only(lines, "x-forwarded-host")) {
-                (Some(scheme), Some(host)) => Cow::Owned(format!("{scheme}://{host}{target}")),
+                (Some(scheme), Some(host)) => Cow::Owned(at(&format!("{scheme}://{host}"), target)),
                 _ => Cow::Borrowed(target),
             },
         }
@@ -153,6 +153,12 @@ pub(crate) fn path_of(target: &str) -> &str {
         }
         _ => target,
     }
+}
+
+/// The address of a target below an origin. One that is no path must not go on with the name of the host.
+pub(crate) fn at(origin: &str, target: &str) -> String {
+    let slash = if target.starts_with(['/', '?']) { "" } else { "/" };
+    format!("{origin}{slash}{target}")
 }
 
 /// A line that came once and holds one value. A list means that a client's value was appended to.
@@ -173,7 +179,7 @@ fn borrowed<'a>(values: &'a [Cow<'_, str>]) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, only, path_of};
+    use super::{Lines, at, only, path_of};
 
     struct Fake(&'static [&'static str]);
 
@@ -194,6 +200,19 @@ mod tests {
             ("*", "*"),
         ] {
             assert_eq!(path_of(target), path, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_target_never_goes_on_with_the_name_of_the_host() {
+        for (target, address) in [
+            ("/a", "https://api.example/a"),
+            ("?b", "https://api.example?b"),
+            (".evil.example/a", "https://api.example/.evil.example/a"),
+            (":8443/a", "https://api.example/:8443/a"),
+            ("@evil.example/a", "https://api.example/@evil.example/a"),
+        ] {
+            assert_eq!(at("https://api.example", target), address);
         }
     }
 

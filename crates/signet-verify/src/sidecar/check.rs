@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{Sidecar, identity, need};
 use crate::challenge::Refusal;
 use crate::need::{Need, RequestParts};
-use crate::protect::{path_of, presented};
+use crate::protect::{at, path_of, presented};
 
 /// How requests were answered, by status.
 #[derive(Debug, Default)]
@@ -65,12 +65,15 @@ pub(super) async fn nginx(request: HttpRequest, sidecar: Data<Sidecar>) -> HttpR
     };
     // The subrequest is always a GET, so its own method tells nothing.
     let method = said(request.headers(), "x-original-method").unwrap_or_default();
-    let target = said(request.headers(), "x-original-url")
-        .or_else(|| said(request.headers(), "x-original-uri"))
-        .unwrap_or_default();
+    let target = match ["x-original-url", "x-original-uri"].map(|name| said(request.headers(), name)) {
+        [Some(target), None] | [None, Some(target)] => target,
+        // The proxy sets one of them. Of two, one is what the client sent, and nobody can tell which.
+        _ => "",
+    };
     let uri = match &sidecar.public_url {
-        Some(base) => format!("{base}{}", path_of(target)),
-        None => target.to_owned(),
+        Some(base) if !target.is_empty() => at(base, path_of(target)),
+        // Without a target there is nothing that a proof could be compared with.
+        _ => target.to_owned(),
     };
     judge(Proxy::Nginx, &request, &sidecar, (method, &uri, &need)).await
 }

@@ -213,6 +213,30 @@ async fn a_proof_is_for_the_request_that_the_proxy_tells_of() {
 }
 
 #[tokio::test]
+async fn a_proof_is_refused_where_the_request_is_not_known_or_told_by_the_client() {
+    let world = World::start().await;
+    let more = ["--dpop", "require", "--public-url", "https://api.example.com"];
+    let sidecar = Sidecar::start(&world, &more).await;
+    let holder = Holder::new();
+    let token = world.token_with(json!({ "cnf": { "jkt": holder.thumbprint() } }));
+    let ask = async |lines: &[(&str, &str)], (method, url): (&str, &str)| {
+        let proof = holder.proof(method, url, &token, world.now());
+        let request = sidecar.http.get(format!("{}/auth", sidecar.url));
+        let request = request.header("authorization", format!("DPoP {token}")).header("dpop", proof);
+        let request = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.send().await.unwrap().status().as_u16()
+    };
+    let (method, root) = (("x-original-method", "GET"), "https://api.example.com/");
+    assert_eq!(ask(&[method, ("x-original-uri", "/")], ("GET", root)).await, 200);
+    assert_eq!(ask(&[method, ("x-original-url", "https://any.example/")], ("GET", root)).await, 200);
+    assert_eq!(ask(&[method], ("GET", root)).await, 401, "no address");
+    assert_eq!(ask(&[("x-original-uri", "/")], ("", root)).await, 401, "no method");
+    // The proxy tells of /orders; the other line is the client's, who has a proof for something else.
+    let lines = [method, ("x-original-uri", "/orders"), ("x-original-url", root)];
+    assert_eq!(ask(&lines, ("GET", root)).await, 401);
+}
+
+#[tokio::test]
 async fn operators_and_clients_are_told_what_they_ask() {
     let world = World::start().await;
     let sidecar = Sidecar::start(&world, &["--scopes", "read write"]).await;
