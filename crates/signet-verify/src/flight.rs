@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+/// The most questions at a time: anybody can send tokens that nobody has seen, and each question holds one.
+const MOST: usize = 1_024;
+
 /// Questions under way. Each runs as a task of its own, so that it is not given up when the first of those who wait for
 /// it is.
 #[derive(Debug)]
@@ -25,7 +28,8 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// The question under way about `key`; where there is none, `ask` decides whether to begin one.
+    /// The question under way about `key`; where there is none, and not too many others, `ask` decides whether to begin
+    /// one.
     pub(crate) fn join<F>(&self, key: K, ask: impl FnOnce() -> Option<F>) -> Option<Landing<V>>
     where
         F: Future<Output = V> + Send + 'static,
@@ -33,6 +37,9 @@ where
         let mut flights = lock(&self.0);
         if let Some(landing) = flights.get(&key) {
             return Some(landing.clone());
+        }
+        if flights.len() >= MOST {
+            return None;
         }
         let question = ask()?;
         let (sender, landing) = watch::channel(None);
@@ -68,4 +75,19 @@ impl<K: Eq + Hash, V> Drop for Entry<K, V> {
 /// Nothing panics while it holds the lock, and a map is whole between two operations.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_so_many_questions_are_asked_at_a_time_and_those_under_way_can_still_be_joined() {
+        let flights = Flights::<usize, ()>::default();
+        for key in 0..MOST {
+            assert!(flights.join(key, || Some(std::future::pending())).is_some());
+        }
+        assert!(flights.join(MOST, || Some(std::future::pending())).is_none());
+        assert!(flights.join(0, || None::<std::future::Pending<()>>).is_some());
+    }
 }
