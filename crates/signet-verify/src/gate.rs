@@ -1,8 +1,8 @@
 //! The revocation feed as the verifier sees it: followed from the first request on, if at all.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use tokio::task::AbortHandle;
 
 use crate::config::VerifierBuilder;
@@ -15,15 +15,14 @@ use crate::key_source::KeySource;
 /// The feed of the issuer, or none.
 pub(crate) struct Feed {
     handle: Option<Arc<FeedHandle>>,
-    begun: AtomicBool,
-    follower: Mutex<Option<Follower>>,
-    task: OnceLock<AbortHandle>,
+    settings: Mutex<Option<Settings>>,
+    task: ArcSwapOption<AbortHandle>,
 }
 
 impl Feed {
     /// A key that the feed takes out of use verifies nothing from then on.
     pub(crate) fn of(builder: &VerifierBuilder, source: &Arc<KeySource>) -> Self {
-        let made = builder.feed.then(|| {
+        let settings = builder.feed.then(|| {
             let (fetcher, clock) = (source.fetcher.clone(), Arc::clone(&builder.clock));
             let mut settings = Settings::new(&builder.issuer, fetcher, clock);
             let source = Arc::downgrade(source);
@@ -32,28 +31,31 @@ impl Feed {
                     source.withdraw(names);
                 }
             });
-            Follower::new(settings)
+            settings
         });
-        let (follower, handle) = made.unzip();
         Self {
-            handle,
-            begun: AtomicBool::new(follower.is_none()),
-            follower: Mutex::new(follower),
-            task: OnceLock::new(),
+            handle: settings.as_ref().map(Settings::handle),
+            settings: Mutex::new(settings),
+            task: ArcSwapOption::empty(),
         }
     }
 
-    /// Begins to follow: here and not before, because it takes a runtime.
+    /// Begins to follow: here and not before, because it takes a runtime. Again where that runtime has ended, as those
+    /// of single workers do: what was heard stays, and the next request goes on from there.
     pub(crate) fn follow(&self) {
-        if self.begun.load(Ordering::Relaxed) {
+        let Some(handle) = &self.handle else { return };
+        if self.is_followed() {
             return;
         }
-        let follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(follower) = follower {
-            let task = tokio::spawn(follower.run());
-            self.task.get_or_init(|| task.abort_handle());
-            self.begun.store(true, Ordering::Relaxed);
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(settings) = settings.as_ref().filter(|_| !self.is_followed()) {
+            let task = tokio::spawn(Follower::of(settings.clone(), handle).run());
+            self.task.store(Some(Arc::new(task.abort_handle())));
         }
+    }
+
+    fn is_followed(&self) -> bool {
+        self.task.load().as_ref().is_some_and(|task| !task.is_finished())
     }
 
     /// Waits until the feed is fresh, or the issuer is known to have none.
@@ -86,7 +88,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        if let Some(task) = self.task.get() {
+        if let Some(task) = self.task.load().as_ref() {
             task.abort();
         }
     }

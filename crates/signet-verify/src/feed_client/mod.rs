@@ -20,7 +20,11 @@ use follow::Follow;
 pub use handle::{FeedHandle, FeedStats};
 use pace::Pace;
 
+/// Is told the names of token keys.
+pub type OnKeysRemoved = dyn Fn(&[String]) + Send + Sync;
+
 /// What a follower needs.
+#[derive(Clone)]
 pub struct Settings {
     /// Whose feed.
     pub issuer: String,
@@ -30,7 +34,7 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// Called with the names of token keys that were taken out of use: they are never to be used again, and the
     /// issuer's key set is to be read again.
-    pub on_keys_removed: Arc<dyn Fn(&[String]) + Send + Sync>,
+    pub on_keys_removed: Arc<OnKeysRemoved>,
     /// The longest snapshot that is held, in bytes as it is sent.
     pub longest_snapshot: usize,
     pace: Pace,
@@ -48,6 +52,11 @@ impl Settings {
             pace: Pace::default(),
         }
     }
+
+    /// A state in which nothing has been heard.
+    pub(crate) fn handle(&self) -> Arc<FeedHandle> {
+        Arc::new(FeedHandle::new(Arc::clone(&self.clock)))
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -63,8 +72,13 @@ pub struct Follower(Follow);
 impl Follower {
     /// A follower, and what requests read of it.
     pub fn new(settings: Settings) -> (Self, Arc<FeedHandle>) {
-        let handle = Arc::new(FeedHandle::new(Arc::clone(&settings.clock)));
-        (Self(Follow::new(settings, Arc::clone(&handle))), handle)
+        let handle = settings.handle();
+        (Self::of(settings, &handle), handle)
+    }
+
+    /// A follower that goes on with what another one has heard.
+    pub(crate) fn of(settings: Settings, handle: &Arc<FeedHandle>) -> Self {
+        Self(Follow::new(settings, Arc::clone(handle)))
     }
 
     /// Follows until it is dropped. Whatever goes wrong is tried again; what it means for requests is

@@ -138,6 +138,22 @@ async fn a_key_taken_out_of_use_stays_so_whatever_the_key_set_says_and_after_its
     assert!(bench.issuer.hits(JWKS) > reads);
 }
 
+#[test]
+fn a_feed_is_followed_on_when_the_runtime_that_followed_it_has_ended() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bench = Bench::with_feed(|builder| builder);
+    let token = bench.issuer.token(API).sign();
+    runtime().block_on(async {
+        bench.verifier.ready().await.unwrap();
+        assert_eq!(bench.status(&token).await, 200);
+    });
+    runtime().block_on(async {
+        assert_eq!(bench.status(&token).await, 200);
+        revoke(&bench, &[entry(Kind::Sub, "user", Some(9))]).await;
+        assert_eq!(bench.status(&token).await, 401);
+    });
+}
+
 #[tokio::test]
 async fn an_issuer_without_a_feed_is_verified_as_ever_under_every_policy() {
     for policy in [StalePolicy::Open, StalePolicy::Closed] {
