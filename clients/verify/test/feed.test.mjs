@@ -103,6 +103,10 @@ describe("judging", () => {
     for (const kind of ["client", "sub"]) assert.equal(judge(entry(kind, "other", 2 ** 53 - 1)), undefined);
   });
 
+  test("an opaque token of which nobody says when it was issued is not newer than any", () => {
+    for (const one of [entry("iss", "", 1), entry("client", "c", 1)]) assert.equal(judge(one, { ...token, iat: undefined }), one.kind);
+  });
+
   test("a token without rv is voided by any entry of its user, and by none of a family", () => {
     const service = { ...token, rv: undefined };
     assert.equal(judge(entry("sub", "u", 0), service), "sub");

@@ -122,7 +122,8 @@ export class Live {
     if (rules.size === 0) return false;
     const below = (id: string | undefined, value: number | undefined) => {
       const rule = id === undefined ? undefined : rules.get(id);
-      return rule !== undefined && (rule.min === null || (value !== undefined && value < rule.min));
+      // What does not say how old it is is not newer than any.
+      return rule !== undefined && (rule.min === null || value === undefined || value < rule.min);
     };
     switch (kind) {
       case "iss":
