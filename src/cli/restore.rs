@@ -41,9 +41,10 @@ fn effect(database: &str, restored: &Restored) -> String {
          Deleted: {}, {}.\n\
          The revocation feed goes on after number {}; verifiers that follow it refuse the old access tokens as soon as \
          a server runs on this database.\n\
-         What operators changed after the backup was made is not known any more: disabled users, new passwords, \
-         replaced client secrets, deleted clients and API keys, withdrawn signing keys. Repeat it before you let \
-         traffic in.",
+         What operators changed after the backup was made is not known any more. Disabled users are enabled, old passwords \
+         and client secrets are good, deleted clients and API keys work, withdrawn signing keys are trusted. Repeat \
+         those changes before you let traffic in; where a signing key may have been withdrawn, run: \
+         signet keys rotate --emergency",
         counted(restored.users, "user", "users"),
         counted(restored.codes, "authorization code", "authorization codes"),
         counted(restored.interactions, "half-finished sign-in", "half-finished sign-ins"),

@@ -87,7 +87,7 @@ async fn find(app: &App, n: i64) -> Outcome<BatchAnswer> {
     if answer != BatchAnswer::Beyond {
         return Ok(answer);
     }
-    match revocation::published(op).await {
+    match revocation::looked_up(op).await {
         Some(_) => revocation::batch(op, n).await,
         None => Err(Rejection::unavailable(&"the newest batch could not be looked up in time")),
     }

@@ -51,6 +51,11 @@ macro_rules! specs {
         mod races;
         mod revocation_batches;
         mod revocation_entries;
+        mod revocation_failures;
+        mod revocation_feed;
+        mod revocation_overload;
+        mod revocation_restore;
+        mod revocation_stream;
         mod rfc6749;
         mod rfc6749_clients;
         mod rfc6750;

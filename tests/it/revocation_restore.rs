@@ -190,7 +190,16 @@ fn the_command_asks_first_and_says_what_it_did() {
         assert!(String::from_utf8_lossy(&refused.stderr).contains("--yes"), "{refused:?}");
         let tokens = refreshed(address, &tokens).await;
         let told = Process::command(folder, &["restore-epoch", "--yes"]);
-        for word in ["is void", "has to sign in again", "Deleted: ", "goes on after number "] {
+        for word in [
+            "is void",
+            "has to sign in again",
+            "Deleted: ",
+            "goes on after number ",
+            "Disabled users",
+            "old passwords",
+            "API keys",
+            "signet keys rotate --emergency",
+        ] {
             assert!(told.contains(word), "{word}: {told}");
         }
         // A server that runs nevertheless takes it over at once.

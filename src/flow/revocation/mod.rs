@@ -18,7 +18,7 @@ use signet_verify::feed::message::{FeedKeys, GENESIS, Heartbeat, Message, digest
 use tokio::sync::watch;
 
 pub use snapshot::Prepared;
-pub use sweep::{published, sweep};
+pub use sweep::{looked_up, published, sweep};
 
 use super::Provider;
 use super::logout::longest_access_token;
@@ -90,6 +90,8 @@ pub struct Feed {
     /// One sweep at a time; holds the number of the last that was completed.
     turn: tokio::sync::Mutex<u64>,
     begun: AtomicU64,
+    /// One look at a time for those whom nobody knows.
+    asked: tokio::sync::Mutex<()>,
     views: watch::Sender<Arc<View>>,
     heartbeat: Mutex<Option<(Arc<View>, Arc<str>)>>,
     prepared: tokio::sync::Mutex<Option<Prepared>>,
@@ -113,6 +115,7 @@ impl Feed {
             state: Mutex::new(state::State::new(view.clone())),
             turn: tokio::sync::Mutex::new(0),
             begun: AtomicU64::new(0),
+            asked: tokio::sync::Mutex::default(),
             views: watch::Sender::new(Arc::new(view)),
             heartbeat: Mutex::default(),
             prepared: tokio::sync::Mutex::default(),

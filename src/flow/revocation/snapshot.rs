@@ -1,7 +1,6 @@
 //! The snapshot: made off the request threads, once for all who ask meanwhile.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use signet_verify::feed::live::Live;
 use signet_verify::feed::message::{Message, Snapshot};
@@ -13,7 +12,9 @@ use crate::flow::rejection::{Outcome, Rejection};
 use crate::jose::feed_key::FeedKey;
 
 /// Caches may keep it so long, so this node may too.
-const AGE: Duration = Duration::from_secs(2);
+const AGE_MILLIS: u64 = 2_000;
+/// One so long is not made anew for every batch: its readers would keep a processor busy, and each its own copy.
+const LONG: usize = 1 << 20;
 
 /// A snapshot as it is sent.
 #[derive(Clone, Debug)]
@@ -26,14 +27,15 @@ pub struct Prepared {
     at: Timestamp,
 }
 
-/// One that is no older than the view at the time of the call. Who comes while one is made waits and shares the next.
+/// One that is no older than the view at the time of the call, or where it is long, not much older. Who comes while one
+/// is made waits and shares the next.
 pub(super) async fn current(op: &Provider) -> Outcome<Prepared> {
     let wanted = op.feed.view();
     require_made(&wanted)?;
     let mut kept = op.feed.prepared.lock().await;
     if let Some(prepared) = kept.as_ref()
-        && prepared.n >= wanted.n
-        && wanted.complete_as_of.since(prepared.at) < AGE
+        && (prepared.n >= wanted.n || prepared.body.len() > LONG)
+        && wanted.complete_as_of.millis().abs_diff(prepared.at.millis()) < AGE_MILLIS
     {
         return Ok(prepared.clone());
     }

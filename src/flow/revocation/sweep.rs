@@ -16,6 +16,9 @@ use crate::storage::{Draft, Drained, FeedHead, Sealed};
 const PATIENCE: Duration = Duration::from_millis(500);
 /// So many batches are read at once.
 const PAGE: u32 = 64;
+/// Batches follow each other no faster, whichever node makes them; who finds the last one younger gathers meanwhile.
+/// And so far apart are the looks into the database that anybody can bring about.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Publishes what is in the outbox and takes over what other nodes have published: every 100 ms, and whenever there is
 /// news. Where nothing has happened it costs one small read.
@@ -31,27 +34,49 @@ pub async fn sweep(op: &Provider) -> Outcome<()> {
 /// had in time; the revocation stands all the same.
 pub async fn published(op: &Provider) -> Option<i64> {
     let before = op.feed.begun.load(Ordering::SeqCst);
+    tokio::time::timeout(PATIENCE, swept_after(op, before)).await.ok().flatten()
+}
+
+/// Looks into the database for somebody whom nobody knows: all who ask within a moment share one look. `None` where
+/// it took too long.
+pub async fn looked_up(op: &Provider) -> Option<i64> {
+    let before = op.feed.begun.load(Ordering::SeqCst);
     let waiting = async {
-        let mut turn = op.feed.turn.lock().await;
-        // While this waited, a sweep that began after the commit may have seen it: one serves all who waited.
-        if *turn <= before {
-            take_turn(op, &mut turn).await.ok()?;
+        let _first = op.feed.asked.lock().await;
+        if *op.feed.turn.lock().await <= before {
+            tokio::time::sleep(GATHER).await;
         }
-        Some(op.feed.view().n)
+        swept_after(op, before).await
     };
     tokio::time::timeout(PATIENCE, waiting).await.ok().flatten()
 }
 
+/// The newest number once a sweep has been completed that was not among the first `before`.
+async fn swept_after(op: &Provider, before: u64) -> Option<i64> {
+    let mut turn = op.feed.turn.lock().await;
+    // While this waited, another may have made it: one serves all who waited.
+    if *turn <= before {
+        take_turn(op, &mut turn).await.ok()?;
+    }
+    Some(op.feed.view().n)
+}
+
 async fn take_turn(op: &Provider, completed: &mut u64) -> Outcome<()> {
     let number = op.feed.begun.fetch_add(1, Ordering::SeqCst) + 1;
+    let mut more = false;
     loop {
         // Before the statement, so that what it sees is no older.
-        let now = op.clock.now();
+        let mut now = op.clock.now();
         let (head, pending) = op.store.feed_glance().await?;
         if !pending {
             follow(op, &head).await?;
             vouch(&op.feed, head, Some(now));
             break;
+        }
+        let pause = GATHER.saturating_sub(now.since(head.at));
+        if !more && !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+            now = op.clock.now();
         }
         let Drained { head, made, complete } = op.store.make_batch(now, |draft| seal(op, draft)).await?;
         if let Some(made) = made {
@@ -70,6 +95,7 @@ async fn take_turn(op: &Provider, completed: &mut u64) -> Outcome<()> {
         if complete {
             break;
         }
+        more = true;
     }
     op.feed.state().expire(op.clock.now());
     *completed = number;
@@ -88,50 +114,71 @@ fn seal(op: &Provider, draft: &Draft) -> Result<Sealed, Rejection> {
     Ok(Sealed { digest: digest(&body), body })
 }
 
-/// Reads what this node has not folded yet.
+/// Reads what this node has not folded yet. Where what is stored does not continue what it knows, that is every batch
+/// there is: some of them may have been made while this node did not look.
 async fn follow(op: &Provider, head: &FeedHead) -> Outcome<()> {
-    let mut at = {
+    let known = {
         let state = op.feed.state();
         if (state.view.n, &state.view.head) == (head.n, &head.digest) {
             return Ok(());
         }
-        state.view.n
+        state.view.clone()
     };
-    if at >= head.n {
-        roll_back(op, at, head.n);
+    if known.n >= head.n {
+        warn_of_going_back(known.n, head.n);
+    } else if read(op, known.n, head.n, Some(&known.head)).await? {
         return Ok(());
     }
+    // What this node has folded it keeps: nothing is un-revoked by it.
+    op.feed.state().recent.clear();
+    read(op, 0, head.n, None).await.map(|_| ())
+}
+
+/// Folds the stored batches above `at` and up to `to`. Where they are to continue `known`, the digest of batch `at`, and
+/// do not, nothing is folded, and the answer is `false`.
+async fn read(op: &Provider, mut at: i64, to: i64, known: Option<&str>) -> Outcome<bool> {
+    let mut expected = known;
     loop {
-        let page = op.store.feed_batches(at, head.n, PAGE).await?;
+        let page = op.store.feed_batches(at, to, PAGE).await?;
         for (n, body) in &page {
-            take_over(op, *n, body);
+            let message = op.feed.keys.open(body, op.policy.issuer.as_str());
+            if let (Some(digest), Ok(Message::Batch(batch))) = (expected.take(), &message)
+                && (*n, batch.prev.as_str()) != (at + 1, digest)
+            {
+                if *n == at + 1 {
+                    warn_of_going_back(at, to);
+                }
+                return Ok(false);
+            }
+            take_over(op, (*n, body), message, known.is_some());
             at = *n;
         }
         // A number that jumped ahead leaves none to read.
         if page.len() < PAGE as usize {
-            return Ok(());
+            return Ok(true);
         }
     }
 }
 
 /// Folds a stored batch. One that this deployment did not make is passed over: its issuer had another name, and its
 /// tokens are none of this issuer's.
-fn take_over(op: &Provider, n: i64, body: &str) {
-    match op.feed.keys.open(body, op.policy.issuer.as_str()) {
+fn take_over(op: &Provider, (n, body): (i64, &str), message: Result<Message, Refused>, continues: bool) {
+    match message {
         Ok(message) => {
             let mut state = op.feed.state();
             state.fold(message.entries());
             state.remember(n, Arc::from(body));
-            state.view = View { n, head: digest(body), ..state.view.clone() };
+            // Otherwise the number would run through the past, and with it what a snapshot says meanwhile.
+            if continues {
+                state.view = View { n, head: digest(body), ..state.view.clone() };
+            }
         }
         Err(Refused::Issuer) => tracing::debug!(n, "a batch of the feed is another issuer's"),
         Err(refused) => tracing::error!(n, %refused, "a stored batch of the feed was passed over"),
     }
 }
 
-/// The database knows less than this node. What this node has folded it keeps: nothing is un-revoked by it.
-fn roll_back(op: &Provider, known: i64, newest: i64) {
-    op.feed.state().recent.clear();
+fn warn_of_going_back(known: i64, newest: i64) {
     tracing::error!(
         known,
         newest,

@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod effort;
 pub(crate) mod follower;
 pub(crate) mod http;
+pub(crate) mod inside;
 pub(crate) mod operator;
 pub(crate) mod people;
 pub(crate) mod process;
