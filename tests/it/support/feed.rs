@@ -10,7 +10,7 @@ use signet::config::Config;
 use signet::flow::revocation;
 use signet_verify::feed::entry::Kind;
 use signet_verify::feed::follower::{Follower, Next};
-use signet_verify::feed::live::{Coordinates, Rv};
+use signet_verify::feed::live::{Coordinates, Live, Rv};
 use signet_verify::feed::message::{FeedKeys, Message, digest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -194,7 +194,7 @@ impl Watcher {
 
     /// Why a token is refused, as far as this follower knows.
     pub(crate) fn judge(&self, token: &str) -> Option<Kind> {
-        judge(&self.follower, token)
+        judge(self.follower.live(), token)
     }
 
     /// Follows until a token is refused, and tells why.
@@ -212,14 +212,14 @@ impl Watcher {
 }
 
 /// Why a token is refused by a state.
-pub(crate) fn judge(follower: &Follower, token: &str) -> Option<Kind> {
+pub(crate) fn judge(live: &Live, token: &str) -> Option<Kind> {
     let (header, claims) = (jwt_header(token), claims(token));
     let rv = claims["rv"].as_array().map(|rv| Rv {
         epoch: rv[0].as_i64().unwrap(),
         family: rv[1].as_str().unwrap(),
         generation: rv[2].as_i64().unwrap(),
     });
-    follower.live().voids(&Coordinates {
+    live.voids(&Coordinates {
         kid: header["kid"].as_str(),
         iat: claims["iat"].as_i64().unwrap(),
         client: claims["client_id"].as_str(),

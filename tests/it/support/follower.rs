@@ -1,11 +1,12 @@
-//! A resource server that follows the revocation feed, by the flows that its endpoints call.
+//! A resource server that follows the revocation feed, by the flows that its endpoints call: what a test of the batcher
+//! asks for between two steps, where `feed.rs` follows over HTTP.
 
 use signet::flow::revocation::{self, BatchAnswer};
 use signet_verify::feed::entry::Kind;
-use signet_verify::feed::live::{Coordinates, Live, Rv};
+use signet_verify::feed::live::Live;
 use signet_verify::feed::message::{Batch, FeedKeys, GENESIS, Message, digest};
 
-use super::client::{claims, jwt_header};
+use super::feed::judge;
 use super::server::Server;
 
 /// A resource server that follows.
@@ -63,23 +64,8 @@ impl<'a> Follower<'a> {
 
     /// The entry that voids an access token; the database, asked by introspection, must agree.
     pub(crate) async fn judge(&self, token: &str) -> Option<Kind> {
-        let (header, claims) = (jwt_header(token), claims(token));
-        let text = |name: &str| claims[name].as_str();
-        let rv = claims["rv"].as_array().map(|rv| Rv {
-            epoch: rv[0].as_i64().unwrap(),
-            family: rv[1].as_str().unwrap(),
-            generation: rv[2].as_i64().unwrap(),
-        });
-        let judged = self.live.voids(&Coordinates {
-            kid: header["kid"].as_str(),
-            iat: claims["iat"].as_i64().unwrap(),
-            client: text("client_id"),
-            sub: text("sub"),
-            sid: text("sid"),
-            jti: text("jti"),
-            rv,
-        });
-        assert_eq!(judged.is_none(), self.s.is_active(token).await, "{judged:?} {claims}");
+        let judged = judge(&self.live, token);
+        assert_eq!(judged.is_none(), self.s.is_active(token).await, "{judged:?} {token}");
         judged
     }
 }
