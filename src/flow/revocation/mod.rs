@@ -227,7 +227,7 @@ pub fn heartbeat(op: &Provider, view: &Arc<View>) -> Outcome<Arc<str>> {
 /// All that live, prepared once per state.
 ///
 /// # Errors
-/// 503 before the first sweep; a signature that fails.
+/// 503 where the database cannot be looked into for the first time; a signature that fails.
 pub async fn snapshot(op: &Provider) -> Outcome<Prepared> {
     snapshot::current(op).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use signet_verify::feed::live::Live;
 use signet_verify::feed::message::{Message, Snapshot};
 
-use super::{View, require_made, sign};
+use super::{View, looked_up, require_made, sign};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Rejection};
@@ -30,7 +30,12 @@ pub struct Prepared {
 /// One that is no older than the view at the time of the call, or where it is long, not much older. Who comes while one
 /// is made waits and shares the next.
 pub(super) async fn current(op: &Provider) -> Outcome<Prepared> {
-    let wanted = op.feed.view();
+    let mut wanted = op.feed.view();
+    if !wanted.is_made() {
+        // Who asks a node that has just begun to listen waits for its first look.
+        looked_up(op).await;
+        wanted = op.feed.view();
+    }
     require_made(&wanted)?;
     let mut kept = op.feed.prepared.lock().await;
     if let Some(prepared) = kept.as_ref()
