@@ -1,5 +1,6 @@
 //! Access tokens presented to this server itself (RFC 6750): userinfo, the administration API, introspection.
 
+use serde_json::Value;
 use signet_verify::jose::claims::{Claims, Expect};
 
 use super::Provider;

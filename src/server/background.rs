@@ -12,8 +12,6 @@ use crate::storage::{Error, Store, SweepCursor};
 /// What another node or the command line has changed is known within this: a key removed in an emergency signs no
 /// longer than that.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
-/// What another node has revoked is published by this one within this, should that node die.
-const FEED_INTERVAL: Duration = Duration::from_millis(100);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// A difference below this is noise of the measurement.
 const TOLERATED_MILLIS: i64 = 20;
@@ -49,7 +47,7 @@ pub async fn rotate_keys(op: Arc<Provider>) {
 /// Publishes revocations until cancelled: at news of any, and now and then, so that none is left lying.
 pub async fn publish_revocations(op: Arc<Provider>) {
     let news = op.store.feed_news();
-    let mut ticks = interval(FEED_INTERVAL);
+    let mut ticks = interval(op.policy.revocation.sweep);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {

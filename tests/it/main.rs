@@ -50,6 +50,7 @@ macro_rules! specs {
         mod outage;
         mod races;
         mod revocation_batches;
+        mod revocation_endpoints;
         mod revocation_entries;
         mod revocation_failures;
         mod revocation_feed;

@@ -251,10 +251,7 @@ mod tests {
     fn each_scheme_has_a_challenge_and_the_one_that_was_used_has_the_error() {
         let challenge = both().invalid_token(Scheme::Dpop, "test").www_authenticate;
         let (bearer, dpop) = challenge.split_once(", DPoP ").unwrap();
-        assert_eq!(
-            bearer,
-            "Bearer resource_metadata=\"https://api/.well-known/oauth-protected-resource\""
-        );
+        assert_eq!(bearer, "Bearer resource_metadata=\"https://api/.well-known/oauth-protected-resource\"");
         assert!(dpop.starts_with("error=\"invalid_token\", "), "{dpop}");
         assert!(dpop.contains("algs=\"RS256 PS256 ES256 EdDSA\""), "{dpop}");
         let challenge = both().invalid_token(Scheme::Bearer, "test").www_authenticate;

@@ -1,6 +1,7 @@
 //! Verifies OAuth 2 access tokens in a resource server: strictly, without a call per request, and dead within a
 //! second of their revocation.
 
+pub mod clock;
 pub mod feed;
 pub mod jose;
 
@@ -13,9 +14,23 @@ pub mod challenge;
 #[cfg(feature = "http")]
 mod config;
 #[cfg(feature = "http")]
+mod discovery;
+#[cfg(feature = "http")]
+mod dpop;
+#[cfg(feature = "http")]
 pub mod feed_client;
 #[cfg(feature = "http")]
 pub mod fetch;
+#[cfg(feature = "http")]
+mod flight;
+#[cfg(feature = "http")]
+mod gate;
+#[cfg(feature = "http")]
+mod introspection;
+#[cfg(feature = "http")]
+mod judge;
+#[cfg(feature = "http")]
+mod key_source;
 #[cfg(feature = "http")]
 pub mod metadata;
 #[cfg(feature = "http")]

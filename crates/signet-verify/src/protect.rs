@@ -71,14 +71,14 @@ impl Protect {
         self
     }
 
-    /// Asks that the user signed in at most this long ago (RFC 9470 §4).
+    /// Asks that the user signed in at most this long ago (RFC 9470 §3).
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.need = self.need.max_age(age);
         self
     }
 
-    /// Asks for an authentication context; any of those named will do (RFC 9470 §4).
+    /// Asks for an authentication context; any of those named will do (RFC 9470 §3).
     #[must_use]
     pub fn acr(mut self, acr: &str) -> Self {
         self.need = self.need.acr(acr);

@@ -57,7 +57,9 @@ impl Token {
     /// The values of `scope`; some issuers call it `scp`.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let scp = if self.claims.get("scope").is_none() { self.claims.list("scp") } else { Vec::new() };
-        self.claims.scope().chain(scp.into_iter().flat_map(|list| list.split(' ').filter(|one| !one.is_empty())))
+        self.claims
+            .scope()
+            .chain(scp.into_iter().flat_map(|list| list.split(' ').filter(|one| !one.is_empty())))
     }
 
     /// `sid`: the login session the token goes back to.
@@ -189,7 +191,11 @@ impl Token {
     ///
     /// # Errors
     /// 401 `insufficient_user_authentication` with both (RFC 9470 §3).
-    pub fn require_authentication(&self, acr_values: &[&str], max_age: Option<Duration>) -> Result<(), Refusal> {
+    pub fn require_authentication(
+        &self,
+        acr_values: &[&str],
+        max_age: Option<Duration>,
+    ) -> Result<(), Refusal> {
         let acr = acr_values.is_empty() || self.acr().is_some_and(|acr| acr_values.contains(&acr));
         let fresh = max_age.is_none_or(|age| {
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);

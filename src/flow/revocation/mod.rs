@@ -27,8 +27,6 @@ use crate::clock::Timestamp;
 use crate::jose::feed_key::FeedKey;
 use crate::jose::seal::MasterKey;
 
-/// A follower hears something at least this often.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The path of the snapshot, below the issuer.
 pub const SNAPSHOT_PATH: &str = "/revocation/snapshot";
 /// The path of the batches, below the issuer; a number follows.
@@ -243,7 +241,8 @@ pub fn configuration(op: &Provider) -> Value {
         "stream_endpoint": issuer.url(STREAM_PATH),
         "jwks": { "keys": [op.feed.key.public_jwk()] },
         "access_token_max_seconds": longest_access_token(op).as_secs(),
-        "heartbeat_seconds": HEARTBEAT.as_secs(),
+        // Whole seconds: nobody is promised more than is kept.
+        "heartbeat_seconds": op.policy.revocation.heartbeat.as_millis().div_ceil(1000),
         "kinds": Kind::ALL.map(Kind::as_str),
     })
 }

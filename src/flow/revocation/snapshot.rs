@@ -23,7 +23,8 @@ pub struct Prepared {
     pub body: Arc<str>,
     /// An entity tag, with its quotes (RFC 9110 §8.8.3).
     pub etag: Arc<str>,
-    n: i64,
+    /// The number of the newest batch in it.
+    pub n: i64,
     at: Timestamp,
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod effort;
+pub(crate) mod feed;
 pub(crate) mod follower;
 pub(crate) mod http;
 pub(crate) mod inside;

@@ -30,6 +30,8 @@ pub(super) struct Follow {
     /// Until when no stream is tried, in monotonic time.
     without_stream: Duration,
     wants_snapshot: bool,
+    /// How often in a row a stream did not know the position.
+    unknown: u32,
     snapshot_tried: Option<Duration>,
 }
 
@@ -90,6 +92,7 @@ impl Follow {
             configured: None,
             without_stream: Duration::ZERO,
             wants_snapshot: false,
+            unknown: 0,
             snapshot_tried: None,
         }
     }
@@ -172,11 +175,30 @@ impl Follow {
                 // Or else the server has forgotten the position, and would say so again at once.
                 if self.wants_snapshot { Err(Lost::WentBack) } else { Ok(Stream::BeganAnew) }
             }
+            404 if from.is_some() && self.unknown < 2 => self.unknown_position().await,
             // As many followers as the server takes: what polls ask for can come from a cache.
             503 => Ok(Stream::Unavailable(retry_after(&answer))),
             status @ (429 | 500..=599) => Err(Lost::Status(status)),
-            _ => Ok(Stream::Unavailable(self.settings.pace.without_stream)),
+            _ => {
+                self.unknown = 0;
+                Ok(Stream::Unavailable(self.settings.pace.without_stream))
+            }
         }
+    }
+
+    /// A node that does not know the position yet: another may, and a second later it may itself. Then a snapshot.
+    async fn unknown_position(&mut self) -> Result<Stream, Lost> {
+        self.unknown += 1;
+        if self.unknown < 2 {
+            sleep(self.settings.pace.again).await;
+            return Err(Lost::Status(404));
+        }
+        self.snapshot().await?;
+        if self.wants_snapshot {
+            self.unknown = 0;
+            return Err(Lost::WentBack);
+        }
+        Ok(Stream::BeganAnew)
     }
 
     async fn events(&mut self, mut answer: Response, heartbeat: Duration) -> Result<Stream, Lost> {
@@ -205,7 +227,7 @@ impl Follow {
                 if !heard || self.handle.credited() > before {
                     quiet.set(sleep(self.settings.pace.silence.max(heartbeat * 3)));
                 }
-                heard = true;
+                (heard, self.unknown) = (true, 0);
             }
         }
     }

@@ -15,7 +15,7 @@ const LONGEST: usize = 1024;
 /// | name | value |
 /// |---|---|
 /// | `scope` | scopes, separated by spaces; all are asked for |
-/// | `max_age` | seconds since the user signed in, at most (RFC 9470 §4) |
+/// | `max_age` | seconds since the user signed in, at most (RFC 9470 §3) |
 /// | `acr` | authentication contexts, separated by spaces; one of them is asked for |
 /// | `on_stale` | `introspect`, `open` or `closed` |
 pub(super) fn parse(text: &str) -> Result<Need, String> {

@@ -361,6 +361,23 @@ async fn a_node_that_is_behind_a_poll_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_behind_a_stream_is_asked_again_before_a_snapshot_is_taken() {
+    let world = World::begin(|server| server.revoke(&["one"])).await;
+    world.reaches(1).await;
+    world.server.script(|script| script.beyond = true);
+    world.server.cut();
+    let took = |world: &World| world.server.requests().iter().any(|path| path.ends_with("snapshot"));
+    world.until("a snapshot", |_| took(&world)).await;
+    let requests = world.server.requests();
+    let before = requests.iter().take_while(|path| !path.ends_with("snapshot"));
+    let asked = before.filter(|path| path.ends_with("stream?from=1")).count();
+    assert_eq!(asked, 2, "{requests:?}");
+    world.server.script(|script| script.beyond = false);
+    world.server.revoke(&["two"]);
+    world.reaches(2).await;
+}
+
+#[tokio::test]
 async fn an_issuer_without_a_feed_is_asked_again_later() {
     let world = World::begin(|server| server.script(|script| script.configuration_status = 404)).await;
     world.handle.ready().await;

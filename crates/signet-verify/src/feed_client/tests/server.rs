@@ -334,10 +334,11 @@ impl Server {
             let begun = match script.stream {
                 Stream::Full => return (503, unbounded_channel().1),
                 Stream::Missing => return (404, unbounded_channel().1),
-                Stream::Open
-                    if from.is_some_and(|from| from + 1 < script.oldest || from > script.newest()) =>
-                {
+                Stream::Open if from.is_some_and(|from| from + 1 < script.oldest) => {
                     return (410, unbounded_channel().1);
+                }
+                Stream::Open if from.is_some_and(|from| from > script.newest() || script.beyond) => {
+                    return (404, unbounded_channel().1);
                 }
                 Stream::Open => 200,
                 Stream::Buffered => 0,
