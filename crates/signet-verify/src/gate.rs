@@ -1,6 +1,8 @@
 //! The revocation feed as the verifier sees it: followed from the first request on, if at all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::task::AbortHandle;
@@ -12,11 +14,15 @@ use crate::feed::live::Coordinates;
 use crate::feed_client::{FeedHandle, Follower, Settings};
 use crate::key_source::KeySource;
 
+/// So long the first requests wait for the feed, all together and not each.
+const FIRST_CONTACT: Duration = Duration::from_secs(3);
+
 /// The feed of the issuer, or none.
 pub(crate) struct Feed {
     handle: Option<Arc<FeedHandle>>,
     settings: Mutex<Option<Settings>>,
     task: ArcSwapOption<AbortHandle>,
+    waited: AtomicBool,
 }
 
 impl Feed {
@@ -37,6 +43,7 @@ impl Feed {
             handle: settings.as_ref().map(Settings::handle),
             settings: Mutex::new(settings),
             task: ArcSwapOption::empty(),
+            waited: AtomicBool::new(false),
         }
     }
 
@@ -63,6 +70,16 @@ impl Feed {
         if let Some(handle) = &self.handle {
             handle.ready().await;
         }
+    }
+
+    /// What was revoked before this verifier began is refused from its first request on, if the feed can be had at all.
+    pub(crate) async fn first_contact(&self) {
+        if self.waited.load(Ordering::Relaxed) {
+            return;
+        }
+        // Without it, the policy for a feed that was never heard decides.
+        let _ = tokio::time::timeout(FIRST_CONTACT, self.heard()).await;
+        self.waited.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn handle(&self) -> Option<&FeedHandle> {

@@ -93,6 +93,7 @@ impl Judge {
             }
             None => Arc::new(self.verified(token).await?),
         };
+        self.feed.first_contact().await;
         // Before the judgement: a revocation that arrives meanwhile is judged at the next request.
         let version = self.feed.version();
         if !cached.is_judged(version) {
@@ -150,6 +151,7 @@ impl Judge {
         let claims = self.check_answer((*answer).clone())?;
         let token = Arc::new(Token::new(claims, None, Arc::clone(&self.context)));
         check_confirmation(&token)?;
+        self.feed.first_contact().await;
         // The answer may be some seconds old; the feed is not.
         self.voided(&token).map_or(Ok(token), |kind| Err(Rejection::Revoked(kind)))
     }

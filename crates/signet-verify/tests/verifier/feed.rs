@@ -242,6 +242,16 @@ async fn a_route_may_have_its_own_policy() {
 }
 
 #[tokio::test]
+async fn what_was_revoked_before_a_verifier_began_is_refused_from_its_first_request_on() {
+    for _ in 0..20 {
+        let bench = Bench::with_feed(|builder| builder);
+        bench.issuer.revoke(&[entry(Kind::Sid, "s1", None)]);
+        assert_eq!(bench.status(&user_token(&bench).sign()).await, 401);
+        assert_eq!(bench.status(&bench.issuer.token(API).session("s2").sign()).await, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_feed_never_heard_is_stale() {
     let bench = Bench::with_feed(|builder| builder.on_stale(StalePolicy::Closed));
     bench.issuer.set_feed_cut(true);
