@@ -73,6 +73,16 @@ class Following(Base):
             if kind != "iss":
                 verifier.verify(issuer.mint(AUDIENCE))
 
+    def test_what_was_revoked_before_the_process_began_is_refused_from_the_first_request_on(self):
+        issuer = self.issuer()
+        issuer.revoke("sid", "s1")
+        for _ in range(10):
+            verifier = Verifier(issuer.issuer, AUDIENCE)
+            self.addCleanup(verifier.close)
+            with self.assertRaises(Rejected):
+                verifier.verify(issuer.mint(AUDIENCE, sid="s1"))
+            verifier.verify(issuer.mint(AUDIENCE, sid="s2"))
+
     def test_an_emergency_removal_of_a_key_refuses_its_tokens_and_reads_the_keys_again(self):
         issuer = self.issuer()
         verifier = self.verifier(issuer)

@@ -273,7 +273,7 @@ class Verifier:
         verified = self._known(token, may_block) or self._signed(token, may_block)
         try:
             claims.check_times(verified.token.claims, self._clock.millis(), self._options.leeway)
-            self._judge(verified.coordinates)
+            self._judge(verified.coordinates, may_block)
         except Rejected:
             self._cache.drop(token)
             raise
@@ -307,11 +307,14 @@ class Verifier:
         answer = introspected.ask(token, lambda: self._endpoint(may_block), may_block)
         expect = claims.Expect(self.issuer, self.audiences, self._clock.millis(), self._options.leeway, ())
         introspection.check(answer, expect)
-        self._judge(Coordinates.of(answer, None))
+        self._judge(Coordinates.of(answer, None), may_block)
         return Token.of(answer, None, self._challenger, self._clock)
 
-    def _judge(self, coordinates: Coordinates) -> None:
-        kind = None if self._feed is None else self._feed.voids(coordinates)
+    def _judge(self, coordinates: Coordinates, may_block: bool) -> None:
+        if self._feed is None:
+            return
+        self._feed.first_contact(may_block)
+        kind = self._feed.voids(coordinates)
         if kind is not None:
             raise Rejected(reasons.REVOKED, kind)
 

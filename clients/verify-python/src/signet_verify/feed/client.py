@@ -10,6 +10,7 @@ from typing import Literal
 from ..clock import Clock
 from ..encoding import json_object
 from ..fetch import Answer, Fetcher, FetchError, Stop
+from ..reasons import WouldBlock
 from . import configuration, sse
 from .configuration import Configuration
 from .entry import Malformed
@@ -18,6 +19,7 @@ from .live import Coordinates
 from .message import LONGEST_BATCH, LONGEST_SNAPSHOT, Refused, digest
 
 LONGEST_PAUSE = 15.0
+FIRST_CONTACT = 3.0
 _RECONFIGURE = 30.0
 _NO_FEED = 300.0
 _POLL_INSTEAD = 60.0
@@ -75,6 +77,7 @@ class FeedClient:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._heard = threading.Event()
+        self._waited = False
         self._counts = {"messages": 0, "refused": 0, "snapshots": 0, "connections": 0}
 
     def start(self) -> None:
@@ -99,12 +102,25 @@ class FeedClient:
         """The thread stayed with the parent, and so does its connection. What it knew is still true."""
         self._starting = threading.Lock()
         self._heard = threading.Event()
+        self._waited = False
         self._stop = Stop()
         self._thread = None
 
     def wait(self, seconds: float) -> bool:
         """Waits until the feed has been heard, or is known not to exist."""
         return self._heard.wait(seconds)
+
+    def first_contact(self, may_block: bool) -> None:
+        """Lets the first requests wait a moment, so that what was revoked before this process began is refused.
+
+        Without a word of the feed by then, the policy for one that was never heard decides.
+        """
+        if self._waited or self._heard.is_set():
+            return
+        if not may_block:
+            raise WouldBlock
+        self._heard.wait(FIRST_CONTACT)
+        self._waited = True
 
     def voids(self, token: Coordinates) -> str | None:
         """The kind of an entry that voids the token, or None."""
