@@ -35,7 +35,9 @@ def test_the_verifiers_find_keys_and_feed_by_the_issuer_alone():
     for verifier in VERIFIERS:
         assert verifier.ready(10)
         stats = verifier.stats()
-        assert (stats.feed.state, stats.key_fetches, stats.feed.refused) == ("fresh", 1, 0), stats
+        assert (stats.feed.state, stats.feed.refused) == ("fresh", 0), stats
+        # Once, and again where the feed names a key that was taken out of use.
+        assert stats.key_fetches in (1, 2), stats
 
 
 def test_tokens_of_users_and_services_are_accepted():

@@ -109,7 +109,7 @@ impl Operator {
         // Everybody signs in from one address and as one user here.
         let text = format!(
             "public_url = \"http://{authority}\"\n[database]\nurl = \"{database}\"\n[keys]\ndir = \"{}\"\n\
-             [throttle]\naccount_burst = 100000\naddress_burst = 100000\n",
+             [throttle]\naccount_burst = 100\naddress_burst = 100000\n",
             dir.join("keys").display()
         );
         Ok(std::fs::write(&self.config, text)?)
