@@ -5,7 +5,7 @@ mod burst;
 mod cluster;
 mod cost;
 mod follow;
-mod memory;
+pub(crate) mod memory;
 mod propagation;
 pub(crate) mod resource;
 

@@ -50,6 +50,13 @@ enum Command {
     /// The bare HTTP server; the other commands start it.
     #[command(hide = true)]
     Bare,
+    /// Holds revocations; `feed` asks it what they take up.
+    #[command(hide = true)]
+    Held {
+        /// How many.
+        #[arg(long)]
+        entries: usize,
+    },
     /// A resource server; `feed` starts it.
     #[command(hide = true)]
     Resource {
@@ -111,6 +118,7 @@ struct Options {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bare => bare::serve().map(|()| true),
+        Command::Held { entries } => feed::memory::hold(entries).map(|()| true),
         Command::Resource { issuer, audience } => feed::resource::serve(&issuer, &audience).map(|()| true),
         Command::Run(options) => on_runtime(run(&options, What::Paths)),
         Command::Growth(options) => on_runtime(run(&options, What::Growth)),
