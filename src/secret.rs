@@ -51,6 +51,10 @@ secret_type! {
     BrowserCookie;
     /// The value of the cookie by which an account recognises a browser that has signed in before.
     DeviceCookie;
+    /// The value of the cookie that binds `/session/start` to `/session/callback`.
+    TransactionCookie;
+    /// The value of the cookie of a classic web application's session.
+    WebSessionCookie;
     /// The handle of one interaction (one `/authorize` request on its way to a decision).
     InteractionHandle;
     /// A password as typed.
@@ -107,6 +111,8 @@ hash_type! {
     BrowserHash of BrowserCookie;
     /// Hash of a [`DeviceCookie`].
     DeviceHash of DeviceCookie;
+    /// Hash of a [`WebSessionCookie`].
+    WebSessionHash of WebSessionCookie;
     /// Hash of an [`InteractionHandle`].
     InteractionHash of InteractionHandle;
     /// Hash of an [`ApiKey`].

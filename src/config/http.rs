@@ -1,7 +1,7 @@
 //! `[http]`
 
 use super::section::section;
-use super::value::{Cidr, Int, ListOf, Network};
+use super::value::{Cidr, Int, ListOf, Network, Text};
 
 section! {
     /// The two listeners.
@@ -24,7 +24,13 @@ section! {
         drain_seconds: u32 = 0, Int(0, 600);
         /// Peers whose `X-Forwarded-For` is read; from anyone else it is not.
         trusted_proxies: Vec<Cidr> = Vec::new(), ListOf(Network);
+        /// The header in which a trusted proxy names the place of a client's address, such as `CF-IPCity`; empty for none.
+        place_header: String = String::new(), Text("the name of a header, or empty", is_header_name);
         /// `max-age` of Strict-Transport-Security (RFC 6797 §6.1.1), sent when the issuer is https; 0 leaves it out.
         hsts_seconds: u32 = 31_536_000, Int(0, 63_072_000);
     }
+}
+
+fn is_header_name(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

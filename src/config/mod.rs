@@ -5,6 +5,7 @@
 //! lists every key for people; a test holds it equal to [`Config::default`].
 
 pub mod admin;
+pub mod browser;
 pub mod cleanup;
 pub mod database;
 mod error;
@@ -20,6 +21,7 @@ pub mod revocation;
 mod section;
 pub mod sessions;
 pub mod throttle;
+pub mod tls;
 pub mod tokens;
 mod validate;
 mod value;
@@ -59,12 +61,16 @@ section! {
             revocation: revocation::Revocation = revocation::Revocation::default();
             /// `[sessions]`
             sessions: sessions::Sessions = sessions::Sessions::default();
+            /// `[browser]`
+            browser: browser::Browser = browser::Browser::default();
             /// `[passwords]`
             passwords: passwords::Passwords = passwords::Passwords::default();
             /// `[throttle]`
             throttle: throttle::Throttle = throttle::Throttle::default();
             /// `[http]`
             http: http::Http = http::Http::default();
+            /// `[tls]`
+            tls: tls::Tls = tls::Tls::default();
             /// `[cleanup]`
             cleanup: cleanup::Cleanup = cleanup::Cleanup::default();
             /// `[log]`

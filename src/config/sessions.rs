@@ -1,7 +1,8 @@
 //! `[sessions]`
 
 use super::section::section;
-use super::value::{Flag, Int};
+use super::value::{Choice, Flag, Int, OneOf};
+use crate::model::session_policy::{Change, OverLimit};
 
 section! {
     /// Login sessions in the browser. The bounds are those of NIST SP 800-63B-4 for one factor.
@@ -18,5 +19,28 @@ section! {
         remember_absolute_days: u32 = 30, Int(1, 30);
         /// How long one visit to the sign-in pages may take, in minutes.
         interaction_minutes: u32 = 30, Int(1, 240);
+        /// How recent a sign-in has to be for what is sensitive on the account pages, in minutes.
+        fresh_minutes: u32 = 15, Int(1, 1440);
+        /// Sessions that a user may have at once; 0 is any number.
+        max_per_user: u32 = 0, Int(0, 1000);
+        /// What gives way when a sign-in would make one more.
+        over_limit: OverLimit = OverLimit::EndOldest, OneOf;
+        /// What follows when a session comes back from another browser or operating system.
+        on_new_browser: Change = Change::Note, OneOf;
+        /// What follows when a session comes back from another network.
+        on_new_network: Change = Change::Note, OneOf;
     }
+}
+
+impl Choice for OverLimit {
+    const ALL: &'static [(&'static str, Self)] = &[("end_oldest", Self::EndOldest), ("refuse", Self::Refuse)];
+}
+
+impl Choice for Change {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("ignore", Self::Ignore),
+        ("note", Self::Note),
+        ("reauthenticate", Self::Reauthenticate),
+        ("end", Self::End),
+    ];
 }

@@ -10,6 +10,11 @@ use super::*;
 
 const CANARY: &str = "canary-b7c1d9";
 
+/// Keys that any text will do for.
+const FREE: [&str; 4] = ["keys.dir", "tls.certificate", "tls.key", "http.place_header"];
+/// Keys that have no default.
+const OPTIONAL: [&str; 3] = ["keys.master_key", "tls.certificate", "tls.key"];
+
 fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
@@ -76,7 +81,7 @@ fn a_value_remembers_where_it_came_from() {
 #[test]
 fn every_key_can_be_given_as_a_variable() {
     let default = Config::default();
-    for key in all_keys(&default).iter().filter(|key| key.path != "keys.master_key") {
+    for key in all_keys(&default).iter().filter(|key| !OPTIONAL.contains(&key.path.as_str())) {
         let values = default.values(Secrets::Revealed);
         let (_, toml) = values.iter().find(|(path, _)| *path == key.path).unwrap();
         let text = toml.trim_matches(['"', '[', ']']);
@@ -199,7 +204,7 @@ fn every_integer_is_refused_outside_its_range() {
             assert!(!matches!(result, Err(Error::Invalid { .. })), "{} = {inside}", key.path);
         }
     }
-    assert_eq!(ranges, 63, "integer keys");
+    assert_eq!(ranges, 65, "integer keys");
 }
 
 #[test]
@@ -303,6 +308,11 @@ fn rules_between_keys() {
         ("[sessions]\nidle_minutes = 1441", "sessions.idle_minutes"),
         ("[sessions]\nremember_idle_days = 15\nremember_absolute_days = 14", "sessions.remember_idle_days"),
         ("[passwords]\nmemory_kib = 16\nparallelism = 4", "passwords.memory_kib"),
+        ("[tls]\ncertificate = \"a.pem\"", "tls.key"),
+        ("[tls]\nkey = \"a.pem\"", "tls.certificate"),
+        ("[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"", "public_url"),
+        ("[browser]\nhosts = [\"https://auth.example.com\"]", "browser.hosts"),
+        ("[browser]\ncookie_domains = [\"example.com\"]", "browser.cookie_domains"),
     ] {
         let error = message(from_text(text));
         assert!(error.starts_with(&format!("{key} ")), "{text}: {error}");
@@ -348,10 +358,12 @@ fn default_toml_is_the_default() {
     let text = include_str!("../../config/default.toml");
     let loaded = from_toml(Path::new("config/default.toml"), text, Mode::Serve).unwrap();
     assert_eq!(loaded.config.values(Secrets::Revealed), Config::default().values(Secrets::Revealed));
-    for key in all_keys(&loaded.config).iter().filter(|key| key.path != "keys.master_key") {
+    for key in all_keys(&loaded.config).iter().filter(|key| !OPTIONAL.contains(&key.path.as_str())) {
         assert!(loaded.origins.of(&key.path).is_some(), "config/default.toml lacks {}", key.path);
     }
-    assert!(text.contains("# master_key = "), "an optional key appears as a comment");
+    for key in OPTIONAL.iter().filter_map(|path| path.rsplit('.').next()) {
+        assert!(text.contains(&format!("\n# {key} = ")), "an optional key appears as a comment: {key}");
+    }
     let order: Vec<_> = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once(']')).collect();
     let sections: Vec<_> = all_sections(&loaded.config).into_iter().skip(1).map(|(path, _)| path).collect();
     assert_eq!(order.iter().map(|(name, _)| *name).collect::<Vec<_>>(), sections);
@@ -429,7 +441,7 @@ fn no_secret_shows_in_an_error() {
         format!("[http]\ntrusted_proxies = [\"{CANARY}\"]"),
     ];
     let mut errors: Vec<_> = lines.iter().map(|text| from_text(text).expect_err(text)).collect();
-    for key in all_keys(&Config::default()).iter().filter(|key| key.path != "keys.dir") {
+    for key in all_keys(&Config::default()).iter().filter(|key| !FREE.contains(&key.path.as_str())) {
         errors.push(from_variables(&[(key.variable().as_str(), CANARY)]).expect_err("refused"));
     }
     for error in errors {

@@ -18,7 +18,7 @@ impl Config {
     /// # Errors
     /// [`Error::Conflict`] for the first broken rule.
     pub fn validate(&self, mode: Mode) -> Result<(), Error> {
-        const ALWAYS: [Check; 9] = [
+        const ALWAYS: [Check; 12] = [
             listeners_differ,
             database_answers_within_the_deadline,
             new_keys_are_published_before_the_next,
@@ -28,6 +28,9 @@ impl Config {
             sessions_end,
             remembered_sessions_end,
             argon2_has_memory_for_its_lanes,
+            tls_has_both_files,
+            hosts_speak_like_the_issuer,
+            cookie_domains_have_a_host,
         ];
         const SERVE: [Check; 3] = [issuer_is_https, database_lasts, argon2_is_strong_enough];
         let serve: &[Check] = if mode == Mode::Serve { &SERVE } else { &[] };
@@ -132,6 +135,42 @@ fn argon2_has_memory_for_its_lanes(config: &Config) -> Option<(&'static str, Str
     let passwords = &config.passwords;
     (passwords.memory_kib < 8 * passwords.parallelism)
         .then(|| ("passwords.memory_kib", "must be at least 8 times passwords.parallelism".to_owned()))
+}
+
+fn tls_has_both_files(config: &Config) -> Option<(&'static str, String)> {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(_), None) => Some(("tls.key", "must be set when tls.certificate is".to_owned())),
+        (None, Some(_)) => Some(("tls.certificate", "must be set when tls.key is".to_owned())),
+        (Some(_), Some(_)) if !config.public_url.starts_with("https://") => {
+            Some(("public_url", "must begin with https:// when tls.certificate is set".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Cookies have the same names and attributes at all hosts.
+fn hosts_speak_like_the_issuer(config: &Config) -> Option<(&'static str, String)> {
+    let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+    let other = config.browser.hosts.iter().any(|host| scheme(host) != scheme(&config.public_url));
+    other.then(|| ("browser.hosts", "must have the scheme of public_url".to_owned()))
+}
+
+/// A cookie for a domain can be set by a host of that domain alone.
+fn cookie_domains_have_a_host(config: &Config) -> Option<(&'static str, String)> {
+    let hosts = config.browser.hosts.iter().chain([&config.public_url]);
+    let names: Vec<String> = hosts
+        .filter_map(|host| url::Url::parse(host).ok())
+        .filter_map(|url| url.host_str().map(str::to_owned))
+        .collect();
+    let within = |domain: &str, name: &str| {
+        name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    };
+    let lonely =
+        config.browser.cookie_domains.iter().find(|domain| !names.iter().any(|name| within(domain, name)))?;
+    Some((
+        "browser.cookie_domains",
+        format!("names {lonely}, but neither public_url nor browser.hosts is a host of it"),
+    ))
 }
 
 fn issuer_is_https(config: &Config) -> Option<(&'static str, String)> {

@@ -201,6 +201,23 @@ impl Rule<PathBuf> for Folder {
     }
 }
 
+/// A file, if one is named.
+pub(super) struct File;
+
+impl Rule<Option<PathBuf>> for File {
+    fn expected(&self) -> String {
+        "the path of a file".to_owned()
+    }
+
+    fn accept(&self, raw: &Raw) -> Option<Option<PathBuf>> {
+        raw.as_text().filter(|text| !text.is_empty()).map(|text| Some(PathBuf::from(text)))
+    }
+
+    fn write(&self, value: &Option<PathBuf>, _: Secrets) -> Option<String> {
+        value.as_ref().map(|path| quoted(&path.to_string_lossy()))
+    }
+}
+
 /// An address to listen on.
 pub(super) struct Listen;
 

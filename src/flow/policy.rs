@@ -6,8 +6,10 @@ use crate::model::client::Client;
 use crate::model::key_schedule::KeyPolicy;
 use crate::model::password_policy::PasswordPolicy;
 use crate::model::rotation::{ClassDefaults, RotationPolicy};
+use crate::model::session_policy::{Change, OverLimit};
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::client_metadata::{ClientClass, TheftResponse};
+use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::oauth::issuer::Issuer;
 
 /// Everything a deployment may decide.
@@ -23,6 +25,8 @@ pub struct Policy {
     pub revocation: RevocationPolicy,
     /// Login sessions.
     pub sessions: SessionPolicy,
+    /// Hosts at which browsers hold sessions.
+    pub browser: BrowserPolicy,
     /// Passwords.
     pub passwords: PasswordPolicy,
     /// Guessing.
@@ -121,6 +125,33 @@ pub struct SessionPolicy {
     pub interaction: Duration,
     /// A browser is known as one of the user's for so long after a sign-in.
     pub known_device: Duration,
+    /// How recent a sign-in has to be for what is sensitive.
+    pub fresh: Duration,
+    /// Sessions that a user may have at once; `None` for any number.
+    pub most: Option<u32>,
+    /// What gives way when a sign-in would make one more.
+    pub over_limit: OverLimit,
+    /// What follows when a session comes back from another browser or operating system.
+    pub on_new_browser: Change,
+    /// What follows when a session comes back from another network.
+    pub on_new_network: Change,
+}
+
+/// Hosts at which browsers hold sessions.
+#[derive(Clone, Debug)]
+pub struct BrowserPolicy {
+    /// Their origins; the issuer's first.
+    pub hosts: Vec<String>,
+    /// Domains whose sub-domains share the cookie of a classic web application.
+    pub cookie_domains: Vec<String>,
+}
+
+impl BrowserPolicy {
+    /// Whether a redirect URI is this server's own, where it redeems codes itself.
+    pub fn is_callback(&self, redirect_uri: &str) -> bool {
+        let host = redirect_uri.strip_suffix(SESSION_CALLBACK);
+        host.is_some_and(|host| self.hosts.iter().any(|one| one == host))
+    }
 }
 
 /// How many guesses may be made.

@@ -31,6 +31,8 @@ events! {
     LoginFailed = "login.failed";
     /// One login session ended.
     SessionEnded = "session.ended";
+    /// A login session came back from another browser, operating system or network; the details say which.
+    SessionMoved = "session.moved";
     /// Everything of a user ended: "log out all devices".
     LogoutAll = "user.logout_all";
     /// A user account was made.
@@ -45,6 +47,8 @@ events! {
     PasswordChanged = "user.password_changed";
     /// A user agreed to a client's scope.
     ConsentGranted = "consent.granted";
+    /// A user withdrew what a client was allowed.
+    ConsentWithdrawn = "consent.withdrawn";
     /// A client was given tokens for a user.
     GrantIssued = "grant.issued";
     /// A family ended: revoked by its client, by a replayed code, or too old a token.

@@ -173,6 +173,10 @@ word_enum! {
         UserDisabled = "user_disabled",
         /// The password was changed.
         PasswordChanged = "password_changed",
+        /// The user signed in elsewhere and had as many sessions as allowed.
+        SessionLimit = "session_limit",
+        /// It came back from another browser or network, and the policy ends such sessions.
+        SessionMoved = "session_moved",
         /// The client was disabled or deleted.
         ClientDisabled = "client_disabled",
         /// A retry came so late that nobody can say who sent it.

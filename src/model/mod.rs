@@ -10,4 +10,5 @@ pub mod password_policy;
 pub mod refresh_token;
 pub mod rotation;
 pub mod session;
+pub mod session_policy;
 pub mod user;

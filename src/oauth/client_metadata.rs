@@ -9,6 +9,7 @@ use super::grant_type::GrantType;
 use super::redirect_uri::{self, RedirectUri};
 use super::response_type::ResponseType;
 use super::scope::Scope;
+use super::uri;
 
 /// Everything an operator says about a client, besides its id and its secret.
 ///
@@ -57,6 +58,11 @@ pub struct ClientMetadata {
     pub access_token_signed_response_alg: Option<String>,
     /// Origins whose pages may read this client's answers (CORS). Empty: those of the redirect URIs.
     pub allowed_origins: Vec<String>,
+    /// Pages that a browser may be sent to by `/session/callback` after a sign-in in cookie mode; exact.
+    pub return_uris: Vec<String>,
+    /// A classic web application behind a reverse proxy that asks `/forward-auth`. After a sign-in, browsers return to
+    /// any page of its `allowed_origins`.
+    pub forward_auth: bool,
     /// The `aud` of access tokens when the request names no `resource` (RFC 8707 §2, RFC 9068 §3).
     pub audience: Vec<String>,
     /// Of the operator's own: users are not asked for consent.
@@ -186,6 +192,11 @@ impl ClientMetadata {
         self.grant_types.contains(&grant)
     }
 
+    /// Whether the client's refresh tokens live in cookies of this server (`/session/start`, `/refresh`).
+    pub fn is_cookie_mode(&self) -> bool {
+        self.class() == ClientClass::Cookie
+    }
+
     /// The class as stated, or derived: native apps are native, others without a secret are single-page
     /// apps, the rest are confidential.
     pub fn class(&self) -> ClientClass {
@@ -196,12 +207,17 @@ impl ClientMetadata {
         })
     }
 
-    /// The origins that CORS allows for this client: those stated, else those of its redirect URIs.
+    /// The origins that CORS allows for this client: those stated, else those of its pages: return URIs in cookie mode,
+    /// where the redirect URIs are this server's own, and redirect URIs otherwise.
     pub fn origins(&self) -> Vec<String> {
         if !self.allowed_origins.is_empty() {
             return self.allowed_origins.clone();
         }
-        let mut origins: Vec<String> = self.redirect_uris.iter().filter_map(RedirectUri::origin).collect();
+        let mut origins: Vec<String> = if self.is_cookie_mode() {
+            self.return_uris.iter().filter_map(|uri| uri::origin_of(uri)).collect()
+        } else {
+            self.redirect_uris.iter().filter_map(RedirectUri::origin).collect()
+        };
         origins.sort_unstable();
         origins.dedup();
         origins
@@ -227,6 +243,8 @@ impl Default for ClientMetadata {
             id_token_signed_response_alg: None,
             access_token_signed_response_alg: None,
             allowed_origins: Vec::new(),
+            return_uris: Vec::new(),
+            forward_auth: false,
             audience: Vec::new(),
             first_party: false,
             client_class: None,

@@ -140,5 +140,42 @@ fn the_class_follows_from_the_rest() {
     assert_eq!(read(&json!({})).unwrap().class(), ClientClass::Confidential);
     assert_eq!(read(&json!({ "token_endpoint_auth_method": "none" })).unwrap().class(), ClientClass::Spa);
     assert_eq!(read(&json!({ "application_type": "native" })).unwrap().class(), ClientClass::Native);
-    assert_eq!(read(&json!({ "client_class": "cookie" })).unwrap().class(), ClientClass::Cookie);
+    assert_eq!(read(&cookie_mode(json!({}))).unwrap().class(), ClientClass::Cookie);
+}
+
+/// A client in cookie mode, with these changes.
+fn cookie_mode(changes: serde_json::Value) -> serde_json::Value {
+    let mut client = json!({
+        "client_class": "cookie",
+        "token_endpoint_auth_method": "none",
+        "redirect_uris": ["https://auth.example.com/session/callback"],
+        "return_uris": ["https://app.example.com/"],
+    });
+    for (field, value) in changes.as_object().unwrap() {
+        client[field] = value.clone();
+    }
+    client
+}
+
+#[test]
+fn in_cookie_mode_codes_go_to_this_server_and_browsers_to_pages_of_the_client() {
+    let client = read(&cookie_mode(json!({}))).unwrap();
+    assert_eq!(client.origins(), ["https://app.example.com"]);
+    for (field, changes) in [
+        ("return_uris", json!({ "return_uris": [] })),
+        ("return_uris", json!({ "return_uris": ["https://app.example.com/#here"] })),
+        ("return_uris", json!({ "return_uris": ["//app.example.com/"] })),
+        ("return_uris", json!({ "return_uris": ["javascript:alert(1)"] })),
+        ("return_uris", json!({ "client_class": "spa" })),
+        ("redirect_uris", json!({ "redirect_uris": ["https://app.example.com/callback"] })),
+        ("client_class", json!({ "token_endpoint_auth_method": "client_secret_basic" })),
+        ("allowed_origins", json!({ "forward_auth": true, "return_uris": [] })),
+        ("allowed_origins", json!({ "forward_auth": true, "allowed_origins": ["https://app.example.com"] })),
+    ] {
+        refused_at(field, &cookie_mode(changes));
+    }
+    let wiki =
+        json!({ "forward_auth": true, "return_uris": [], "allowed_origins": ["https://wiki.example.com"] });
+    assert!(read(&cookie_mode(wiki)).unwrap().forward_auth);
+    refused_at("forward_auth", &json!({ "forward_auth": true }));
 }

@@ -18,6 +18,9 @@ const MAX_NAME_CHARS: usize = 100;
 const MAX_AUDIENCE_BYTES: usize = 255;
 const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
 
+/// The path at which this server takes codes in cookie mode, on each of its hosts.
+pub const SESSION_CALLBACK: &str = "/session/callback";
+
 type Checked = Result<(), MetadataProblem>;
 
 pub(super) fn check(client: &ClientMetadata) -> Checked {
@@ -27,6 +30,7 @@ pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_web_uris(client)?;
     check_algorithms(client)?;
     check_origins(client)?;
+    check_cookie_mode(client)?;
     check_audience(client)?;
     check_class(client)?;
     check_lifetimes(client)?;
@@ -147,6 +151,52 @@ fn check_origins(client: &ClientMetadata) -> Checked {
         )?;
     }
     Ok(())
+}
+
+/// Cookie mode (docs/sessions.md): the server itself is where codes go, and says where browsers go then.
+fn check_cookie_mode(client: &ClientMetadata) -> Checked {
+    const FIELD: &str = "return_uris";
+    require(client.return_uris.len() <= MAX_URIS, FIELD, "List at most 50 return URIs.")?;
+    require(are_distinct(&client.return_uris), FIELD, "A URI is listed twice. List each once.")?;
+    for uri in &client.return_uris {
+        uri::check_web(uri).map_err(|problem| MetadataProblem::new(FIELD, format!("{uri:?}: {problem}")))?;
+    }
+    if !client.is_cookie_mode() {
+        require(
+            client.return_uris.is_empty(),
+            FIELD,
+            "Only cookie mode has return URIs. Set client_class to cookie.",
+        )?;
+        return require(
+            !client.forward_auth,
+            "forward_auth",
+            "Sign-ins by forward-auth are kept in cookies. Set client_class to cookie.",
+        );
+    }
+    require(
+        client.is_public(),
+        "client_class",
+        "In cookie mode the server acts for the client. Set token_endpoint_auth_method to none.",
+    )?;
+    let ours = client.redirect_uris.iter().all(|uri| uri.as_str().ends_with(SESSION_CALLBACK));
+    require(
+        ours,
+        "redirect_uris",
+        "In cookie mode codes go to this server: register https://<its host>/session/callback.",
+    )?;
+    if client.forward_auth {
+        let sound = !client.allowed_origins.is_empty() && client.return_uris.is_empty();
+        return require(
+            sound,
+            "allowed_origins",
+            "Forward-auth needs the application's origins in allowed_origins, and no return_uris.",
+        );
+    }
+    require(
+        !client.return_uris.is_empty(),
+        FIELD,
+        "Cookie mode needs at least one page to return to. Register it.",
+    )
 }
 
 fn check_audience(client: &ClientMetadata) -> Checked {

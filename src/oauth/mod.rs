@@ -9,7 +9,7 @@ pub mod basic;
 pub mod bearer;
 pub mod claims;
 pub mod client_metadata;
-mod client_rules;
+pub mod client_rules;
 pub mod error;
 pub mod grant_type;
 pub mod issuer;

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
 use crate::flow::policy::{
-    Policy, RefreshPolicy, RevocationPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy,
+    BrowserPolicy, Policy, RefreshPolicy, RevocationPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy,
 };
 use crate::flow::{Provider, Secrets, clients, keys, limiter, revocation};
 use crate::jose::master_key_file;
@@ -177,6 +177,7 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
     algorithms.dedup();
     let longest_token =
         crate::flow::logout::LONGEST_ACCESS_TOKEN.max(seconds(config.tokens.id_token_seconds));
+    let issuer_origin = issuer.origin().to_owned();
     Ok(Policy {
         issuer,
         tokens: TokenPolicy {
@@ -202,6 +203,15 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
             remember_me: config.sessions.remember_me,
             interaction: minutes(config.sessions.interaction_minutes),
             known_device: KNOWN_DEVICE,
+            fresh: minutes(config.sessions.fresh_minutes),
+            most: (config.sessions.max_per_user > 0).then_some(config.sessions.max_per_user),
+            over_limit: config.sessions.over_limit,
+            on_new_browser: config.sessions.on_new_browser,
+            on_new_network: config.sessions.on_new_network,
+        },
+        browser: BrowserPolicy {
+            hosts: hosts(config, issuer_origin),
+            cookie_domains: config.browser.cookie_domains.clone(),
         },
         passwords: PasswordPolicy {
             min: config.passwords.min_length as usize,
@@ -221,6 +231,12 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
         },
         rsa_bits: config.keys.rsa_bits.bits(),
     })
+}
+
+/// The issuer's origin, then the others.
+fn hosts(config: &Config, issuer: String) -> Vec<String> {
+    let others = config.browser.hosts.iter().filter(|host| **host != issuer).cloned();
+    std::iter::once(issuer.clone()).chain(others).collect()
 }
 
 fn refresh(config: &config::refresh::Refresh) -> RefreshPolicy {

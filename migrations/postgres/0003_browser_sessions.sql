@@ -1,0 +1,18 @@
+-- Browsers beyond the sign-in pages (docs/sessions.md).
+
+-- Where the browser was at sign-in, in words, as a trusted proxy said it.
+ALTER TABLE login_session ADD COLUMN place TEXT;
+
+-- A classic web application's own session in a browser, which a reverse proxy asks about (`/forward-auth`). It lives
+-- as long as the login session and the family it hangs on.
+CREATE TABLE web_session (
+    cookie_hash    BYTEA  NOT NULL CONSTRAINT web_session_pk PRIMARY KEY,
+    family_handle  UUID  NOT NULL,
+    session_id     UUID  NOT NULL,
+    user_id        UUID  NOT NULL,
+    client_id      TEXT   NOT NULL,
+    epoch          BIGINT NOT NULL,
+    created_at     BIGINT NOT NULL,
+    expires_at     BIGINT NOT NULL
+);
+CREATE INDEX web_session_expiry ON web_session (expires_at);
