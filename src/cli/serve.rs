@@ -11,6 +11,7 @@ use crate::config::{self, Config, Mode};
 use crate::flow::keys;
 use crate::server::provider;
 use crate::server::run::run as serve;
+use crate::server::tls::Certificate;
 use crate::server::waiting::Waiting;
 use crate::storage::{Error, Store};
 
@@ -29,6 +30,8 @@ pub(super) async fn run(global: &Global) -> Outcome {
     }
     let loaded = config::load(&context::sources(global.config.clone()), Mode::Serve)?;
     logging::start(&loaded.config.log);
+    // Before anything listens: whoever waits for the database would otherwise learn of it much later.
+    Certificate::of(&loaded.config)?;
     let context = Context::of(loaded, None);
     let store = context.open().await?;
     let waiting = Waiting::begin(context.config().admin_listen)?;

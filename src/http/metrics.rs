@@ -16,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::app::App;
+use crate::clock::Timestamp;
 use crate::flow::login::LoginOutcome;
 use crate::flow::rejection::Outcome;
 use crate::oauth::error::ErrorCode;
@@ -184,6 +185,17 @@ impl Metrics {
             Err(_) => "error",
         };
         self.logins.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Something that is told when the certificate of the public listener ends. Without TLS of its own a server has no
+    /// such metric: a zero would look like a certificate that has long expired.
+    pub fn certificate_expiry(&mut self) -> impl Fn(Timestamp) + Send + Sync + 'static {
+        let expiry = Gauge::<i64>::default();
+        let help = "When the certificate of the public listener ends, in seconds since 1970";
+        self.registry.register("tls_certificate_expiry_timestamp_seconds", help, expiry.clone());
+        move |until| {
+            expiry.set(until.seconds());
+        }
     }
 
     /// Something that is told how long each revocation waited for its batch.

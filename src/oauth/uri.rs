@@ -24,8 +24,8 @@ pub fn check_web(text: &str) -> Result<url::Url, &'static str> {
     if let Some(port) = port {
         parse_port(port).ok_or("Write the port as a number from 1 to 65535 without leading zeros.")?;
     }
-    if scheme == "http" && !is_loopback(host) {
-        return Err("Use https. Plain http is only for 127.0.0.1, [::1] and localhost.");
+    if scheme == "http" && !is_loopback(host) && !is_below_localhost(host) {
+        return Err("Use https. Plain http is only for 127.0.0.1, [::1], localhost and names below it.");
     }
     check_path(rest, &url)?;
     Ok(url)
@@ -65,6 +65,11 @@ pub fn check_characters(text: &str) -> Result<(), &'static str> {
 /// Whether `host`, as written in a URI, is one of the three loopback names.
 pub fn is_loopback(host: &str) -> bool {
     matches!(host, "127.0.0.1" | "[::1]" | "localhost")
+}
+
+/// Whether `host` is a name below `localhost`, which resolves to this machine everywhere (RFC 6761).
+pub fn is_below_localhost(host: &str) -> bool {
+    host.strip_suffix(".localhost").is_some_and(|label| !label.is_empty())
 }
 
 /// The origin of a web address as browsers send it (RFC 6454 §6.2); `None` for other schemes.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server};
 #[cfg(target_os = "linux")]
 use actix_web::rt::net::TcpStream;
 use actix_web::{App as ActixApp, HttpServer, web};
 
 use super::provider::SetupError;
+use super::tls::Certificate;
 use crate::config::Config;
 use crate::flow::Provider;
 use crate::http::app::{App, Settings};
@@ -41,6 +44,8 @@ pub struct Listening {
     pub admin: Server,
     /// Their state.
     pub app: web::Data<App>,
+    /// What the public server shows where it speaks TLS itself.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 impl std::fmt::Debug for Listening {
@@ -68,7 +73,7 @@ macro_rules! tuned {
 fn unread_ends(after_seconds: u32) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + 'static {
     move |connection, _| {
         #[cfg(target_os = "linux")]
-        if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        if let Some(stream) = socket(connection) {
             let millis = after_seconds.saturating_mul(1000);
             // A connection without the limit is no worse than one on another system.
             let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, millis);
@@ -78,12 +83,20 @@ fn unread_ends(after_seconds: u32) -> impl Fn(&dyn Any, &mut Extensions) + Send 
     }
 }
 
+/// The socket of a connection, with or without TLS on it.
+#[cfg(target_os = "linux")]
+fn socket(connection: &dyn Any) -> Option<&TcpStream> {
+    let protected = || connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    connection.downcast_ref().or_else(protected)
+}
+
 /// Binds both listeners; from here on connections queue, and are answered once the servers are polled.
 ///
 /// # Errors
-/// An address that cannot be bound, or pages that cannot be prepared.
+/// A certificate that cannot be used, an address that cannot be bound, or pages that cannot be prepared.
 pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Result<Listening, SetupError> {
-    let app = web::Data::new(app(config, provider, development)?);
+    let certificate = Certificate::of(config)?;
+    let app = web::Data::new(app(config, provider, development, certificate.as_deref())?);
     let state = app.clone();
     let public = HttpServer::new(move || {
         ActixApp::new().app_data(state.clone()).configure(|service| {
@@ -94,7 +107,15 @@ pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Re
         })
     });
     let public = tuned!(public, config).workers(workers(config.http.workers));
-    let public = public.bind(config.listen).map_err(|error| cannot_bind("listen", config.listen, &error))?;
+    let public = match &certificate {
+        // A handshake holds one of the listener's connections and nothing else, so slow ones keep nobody out.
+        Some(certificate) => public
+            .max_connection_rate(config.http.max_connections as usize)
+            .tls_handshake_timeout(seconds(config.http.client_request_timeout_seconds))
+            .bind_rustls_0_23(config.listen, certificate.server_config()?),
+        None => public.bind(config.listen),
+    };
+    let public = public.map_err(|error| cannot_bind("listen", config.listen, &error))?;
     let state = app.clone();
     let admin = HttpServer::new(move || {
         ActixApp::new().app_data(state.clone()).configure(|service| {
@@ -111,15 +132,24 @@ pub fn listen(config: &Config, provider: Arc<Provider>, development: bool) -> Re
         addresses.first().copied().ok_or_else(|| SetupError("no address was bound".to_owned()))
     };
     let addresses = Addresses { public: first(public.addrs())?, admin: first(admin.addrs())? };
-    Ok(Listening { addresses, public: public.run(), admin: admin.run(), app })
+    Ok(Listening { addresses, public: public.run(), admin: admin.run(), app, certificate })
 }
 
 /// The state of the edge.
 ///
 /// # Errors
 /// Pages that cannot be prepared.
-pub fn app(config: &Config, provider: Arc<Provider>, development: bool) -> Result<App, SetupError> {
-    let metrics = Metrics::new();
+pub fn app(
+    config: &Config,
+    provider: Arc<Provider>,
+    development: bool,
+    certificate: Option<&Certificate>,
+) -> Result<App, SetupError> {
+    let mut metrics = Metrics::new();
+    if let Some(certificate) = certificate {
+        certificate.on_replaced(metrics.certificate_expiry());
+        certificate.say(provider.clock.now());
+    }
     provider.feed.on_published(metrics.lag());
     let site = Site::new("Signet", provider.policy.issuer.as_str());
     let demo = development.then(|| demo::protect(&provider)).transpose();

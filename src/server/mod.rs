@@ -4,4 +4,5 @@ pub mod background;
 pub mod listen;
 pub mod provider;
 pub mod run;
+pub mod tls;
 pub mod waiting;

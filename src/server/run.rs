@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use super::background::{self, Cleanup};
 use super::listen::{Addresses, Listening, listen};
 use super::provider::SetupError;
+use super::tls::watch;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::flow::Provider;
@@ -21,7 +22,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// database's from then on.
 ///
 /// # Errors
-/// An address that cannot be bound, or a signal handler that cannot be set.
+/// A certificate that cannot be used, an address that cannot be bound, or a signal handler that cannot be set.
 pub async fn run(
     config: Config,
     provider: Arc<Provider>,
@@ -32,9 +33,16 @@ pub async fn run(
     let failed = |error: std::io::Error| SetupError(format!("signals cannot be handled: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let Listening { addresses, public, admin, app } = listen(&config, Arc::clone(&provider), development)?;
+    // A terminal that closes is to end a development server.
+    let hangup = (config.tls.certificate.is_some() && !development).then(|| signal(SignalKind::hangup()));
+    let hangup = hangup.transpose().map_err(failed)?;
+    let Listening { addresses, public, admin, app, certificate } =
+        listen(&config, Arc::clone(&provider), development)?;
     let handles = [public.handle(), admin.handle()];
-    let tasks = background_tasks(&config, &provider, &clock);
+    let mut tasks = background_tasks(&config, &provider, &clock);
+    if let Some(certificate) = certificate {
+        tasks.push(tokio::spawn(watch::files(certificate, clock, hangup)).abort_handle());
+    }
     ready(&addresses);
     let servers = async { tokio::join!(public, admin) };
     tokio::pin!(servers);
