@@ -127,6 +127,15 @@ pub struct Dev {
     /// Port of the listener for operators
     #[arg(long, default_value_t = 9000)]
     pub admin_port: u16,
+    /// Speak https, by a certificate authority of this folder's own
+    #[arg(long)]
+    pub tls: bool,
+    /// The host name of the issuer; without --tls one below localhost, such as auth.shop.localhost
+    #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = host_name)]
+    pub name: String,
+    /// A further host name at which browsers hold sessions; may be given several times
+    #[arg(long = "host", value_name = "NAME", value_parser = host_name)]
+    pub hosts: Vec<String>,
     /// Use this database instead of SQLite in the folder
     #[arg(long, value_name = "URL", value_parser = database_url)]
     pub database: Option<DatabaseUrl>,
@@ -191,6 +200,16 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
         })
     }
+}
+
+/// A name as browsers write it, since origins are made of it.
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let url = url::Url::parse(&format!("https://{text}"));
+    let is_name = url.is_ok_and(|url| {
+        matches!(url.host(), Some(url::Host::Domain(name)) if name == text) && url.port().is_none()
+    });
+    let is_name = is_name && text.len() <= 253 && !text.ends_with('.');
+    is_name.then(|| text.to_owned()).ok_or("expected a host name in lower case, such as auth.example.test")
 }
 
 type Parsed<T> = Result<T, Infallible>;

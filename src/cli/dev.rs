@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{DEFAULT_DIR, Dev, Global};
+use super::authority::Authority;
 use super::context::{self, Context, DEV_FILE};
 use super::output::{Failure, Outcome, Report};
-use super::{demo_data, logging, welcome};
-use crate::clock::monotonic_now;
+use super::{authority, demo_data, logging, welcome};
+use crate::clock::{SystemClock, monotonic_now};
 use crate::config::{self, Config, Flag, Loaded, Mode, Sources};
 use crate::flow::{Provider, keys};
+use crate::oauth::uri;
 use crate::server::provider;
 use crate::server::run::run as serve;
 
@@ -19,7 +21,9 @@ use crate::server::run::run as serve;
 pub(super) async fn run(args: &Dev, global: &Global) -> Outcome {
     let started = monotonic_now();
     let dir = folder(global.dir.as_deref().unwrap_or(Path::new(DEFAULT_DIR)))?;
+    names_fit(args)?;
     let ports = (free_port(args.port, "--port")?, free_port(args.admin_port, "--admin-port")?);
+    let authority = args.tls.then(|| authority(args, &dir)).transpose()?;
     let loaded = load(args, global, &dir, ports)?;
     logging::start(&loaded.config.log);
     write_private(&dir.join(DEV_FILE), &file_text(&loaded.config))?;
@@ -28,6 +32,7 @@ pub(super) async fn run(args: &Dev, global: &Global) -> Outcome {
     let (issuer, json) = (provider.policy.issuer.clone(), global.json);
     let config = context.config().clone();
     let database = config::database::shown(&config.database.url);
+    let hosts = config.browser.hosts.clone();
     let named = global.dir.as_deref().unwrap_or(Path::new(DEFAULT_DIR)).to_owned();
     serve(config, provider, context.clock(), true, move |addresses| {
         let welcome = welcome::Welcome {
@@ -35,6 +40,8 @@ pub(super) async fn run(args: &Dev, global: &Global) -> Outcome {
             admin: addresses.admin,
             database: &database,
             dir: &dir,
+            hosts: &hosts,
+            authority: authority.as_ref(),
             needs_dir: named != Path::new(DEFAULT_DIR) || !context::is_default_dir(),
             ready_after: monotonic_now().duration_since(started),
         };
@@ -42,6 +49,24 @@ pub(super) async fn run(args: &Dev, global: &Global) -> Outcome {
     })
     .await?;
     Ok(Report::silent())
+}
+
+/// Browsers and resolvers take a name below `localhost` for this machine; any other may lead anywhere, and needs https.
+fn names_fit(args: &Dev) -> Result<(), Failure> {
+    let is_local = |name: &&String| *name == "localhost" || uri::is_below_localhost(name);
+    match std::iter::once(&args.name).chain(&args.hosts).find(|name| !args.tls && !is_local(name)) {
+        Some(name) => Err(Failure::usage(format!(
+            "{name} needs --tls; without it a name must be localhost or below it, such as {name}.localhost"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn authority(args: &Dev, dir: &Path) -> Result<Authority, Failure> {
+    let folder = dir.join("tls");
+    private_folder(&folder)?;
+    let names: Vec<String> = std::iter::once(&args.name).chain(&args.hosts).cloned().collect();
+    Authority::ensure(&folder, &names, SystemClock::machine_now())
 }
 
 /// Keys and users take most of the time that a first start needs, so they are made at the same time.
@@ -78,7 +103,7 @@ fn private_folder(dir: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that only its owner may read; it may hold a database password.
-fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     // Replaced as a whole: a command that reads it at this moment sees the old one or the new one.
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -114,15 +139,35 @@ fn load(args: &Dev, global: &Global, dir: &Path, (port, admin): (u16, u16)) -> R
         None => sqlite_in(dir)?,
     };
     let flag = |name, key, value| Flag { name, key, value };
-    let flags = vec![
-        flag("--port", "public_url", format!("http://localhost:{port}")),
+    let origin = |name: &String| origin(args.tls, name, port);
+    let mut flags = vec![
+        flag("--name", "public_url", origin(&args.name)),
         flag("--port", "listen", listen(port)),
         flag("--admin-port", "admin_listen", listen(admin)),
         flag("--database", "database.url", database),
         flag("--dir", "keys.dir", dir.join("keys").display().to_string()),
     ];
+    if !args.hosts.is_empty() {
+        let hosts: Vec<String> = args.hosts.iter().map(origin).collect();
+        flags.push(flag("--host", "browser.hosts", hosts.join(",")));
+    }
+    if args.tls {
+        let file = |name: &str| dir.join("tls").join(name).display().to_string();
+        flags.push(flag("--tls", "tls.certificate", file(authority::CERTIFICATE)));
+        flags.push(flag("--tls", "tls.key", file(authority::KEY)));
+    }
     let sources = Sources { flags, only_named_file: true, ..context::sources(global.config.clone()) };
     Ok(config::load(&sources, Mode::Dev)?)
+}
+
+/// Where the server is under a name, as browsers write it.
+fn origin(tls: bool, name: &str, port: u16) -> String {
+    match (tls, port) {
+        (true, 443) => format!("https://{name}"),
+        (true, _) => format!("https://{name}:{port}"),
+        (false, 80) => format!("http://{name}"),
+        (false, _) => format!("http://{name}:{port}"),
+    }
 }
 
 /// The database file, made before SQLite makes it: with the rights of its owner alone.

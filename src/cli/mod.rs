@@ -2,6 +2,7 @@
 
 pub mod args;
 mod ask;
+mod authority;
 mod browser;
 mod client;
 mod context;

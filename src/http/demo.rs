@@ -3,6 +3,7 @@
 //! database nothing. So "log out all devices" is seen to bite as fast as it does elsewhere.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,15 +30,29 @@ const AUDIENCE: &str = "https://api.example.com";
 /// What the demo API asks of a token.
 const SCOPE: &str = "read";
 
+/// How the demo API reaches the issuer, which is the server that it is part of.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Where the server listens, since its name may lead nowhere yet.
+    pub address: Option<IpAddr>,
+    /// A certificate to trust beside the system's, PEM: the one that vouches for the server's own.
+    pub root: Option<String>,
+}
+
 /// What stands in front of the demo API. It fetches nothing before the first request, when the server listens.
 ///
 /// # Errors
 /// An issuer that no resource server could verify, such as one without https that is not on this machine.
-pub fn protect(provider: &Provider) -> Result<Protect, ConfigError> {
+pub fn protect(provider: &Provider, reach: &Reach) -> Result<Protect, ConfigError> {
     let clock = ServerClock { clock: Arc::clone(&provider.clock), start: monotonic_now() };
-    let verifier =
-        Verifier::builder(provider.policy.issuer.as_str(), AUDIENCE).clock(Arc::new(clock)).build()?;
-    Ok(Protect::new(verifier).scope(SCOPE))
+    let mut verifier = Verifier::builder(provider.policy.issuer.as_str(), AUDIENCE).clock(Arc::new(clock));
+    if let Some(address) = reach.address {
+        verifier = verifier.issuer_address(address);
+    }
+    if let Some(root) = &reach.root {
+        verifier = verifier.root_certificate(root.as_str());
+    }
+    Ok(Protect::new(verifier.build()?).scope(SCOPE))
 }
 
 /// The server's own clock, so that a test that moves it moves its resource server's too.

@@ -152,7 +152,7 @@ pub fn app(
     }
     provider.feed.on_published(metrics.lag());
     let site = Site::new("Signet", provider.policy.issuer.as_str());
-    let demo = development.then(|| demo::protect(&provider)).transpose();
+    let demo = development.then(|| demo::protect(&provider, &reach(config, certificate))).transpose();
     Ok(App {
         demo: demo.map_err(|error| SetupError(format!("public_url: {error}")))?,
         pages: Pages::new(site).map_err(|error| SetupError(error.to_string()))?,
@@ -175,6 +175,15 @@ pub fn app(
         metrics,
         stopping: AtomicBool::new(false),
     })
+}
+
+/// How this server reaches itself. Whoever stands last in its chain vouches for it, be it known to the system or not.
+fn reach(config: &Config, certificate: Option<&Certificate>) -> demo::Reach {
+    let address = config.listen.ip();
+    demo::Reach {
+        address: (!address.is_unspecified()).then_some(address),
+        root: certificate.and_then(|certificate| certificate.current().last_as_pem()),
+    }
 }
 
 /// One per core, unless configured.

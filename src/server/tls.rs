@@ -45,7 +45,9 @@ impl Certificate {
     /// # Errors
     /// One line: a file that cannot be read or used, or a key that is another certificate's.
     pub fn of(config: &Config) -> Result<Option<Arc<Self>>, SetupError> {
-        let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) else { return Ok(None) };
+        let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) else {
+            return Ok(None);
+        };
         let pair = Pair::read(certificate, key).map_err(SetupError)?;
         Ok(Some(Arc::new(Self {
             certificate: certificate.clone(),

@@ -1,6 +1,7 @@
 //! The settings of a verifier, checked once.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub struct VerifierBuilder {
     pub(crate) cache_capacity: usize,
     pub(crate) resource_metadata: Option<String>,
     pub(crate) roots: Vec<Vec<u8>>,
+    pub(crate) issuer_address: Option<IpAddr>,
     pub(crate) feed: bool,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -58,6 +60,7 @@ impl VerifierBuilder {
             cache_capacity: 10_000,
             resource_metadata: None,
             roots: Vec::new(),
+            issuer_address: None,
             feed: true,
             clock: Arc::new(SystemClock::new()),
         }
@@ -142,9 +145,17 @@ impl VerifierBuilder {
         self
     }
 
-    /// A certificate to trust besides those of the system, in PEM. More than one call adds more.
+    /// A certificate to trust besides those of the system, in PEM: of the authority that signed the issuer's certificate,
+    /// such as `tls/ca.pem` of a development store. More than one call adds more; nothing else in the process sees it.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(pem.into());
+        self
+    }
+
+    /// Where to connect for the issuer's host, whatever its name resolves to: for an issuer whose public name leads
+    /// elsewhere from here, or nowhere. The certificate still has to be for the name.
+    pub const fn issuer_address(mut self, address: IpAddr) -> Self {
+        self.issuer_address = Some(address);
         self
     }
 

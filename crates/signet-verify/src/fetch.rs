@@ -2,7 +2,7 @@
 //! document that moves is one that somebody moved.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
@@ -68,11 +68,11 @@ impl std::error::Error for FetchError {}
 
 impl Fetcher {
     /// For an issuer: `https`, or `http` where its host is this machine. `roots` are certificates in PEM to trust
-    /// besides those of the system.
+    /// besides those of the system; `address` is where the issuer's host is, where its name does not say so.
     ///
     /// # Errors
     /// An issuer of another form (RFC 8414 §2), or a certificate that is none.
-    pub fn new(issuer: &str, roots: &[Vec<u8>]) -> Result<Self, ConfigError> {
+    pub fn new(issuer: &str, roots: &[Vec<u8>], address: Option<IpAddr>) -> Result<Self, ConfigError> {
         let url = Url::parse(issuer).map_err(|_| ConfigError("the issuer is no URL"))?;
         let plain = url.scheme() == "http" && is_this_machine(&url);
         if url.scheme() != "https" && !plain {
@@ -82,8 +82,17 @@ impl Fetcher {
             return Err(ConfigError("the issuer has a query, a fragment or credentials"));
         }
         let mut builder = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT);
-        if plain {
+        if plain || address.is_some() {
             builder = builder.no_proxy();
+        }
+        let host = url.host_str().unwrap_or_default();
+        // With port 0 the one of each URL is taken.
+        if let Some(address) = address {
+            builder = builder.resolve(host, SocketAddr::new(address, 0));
+        } else if is_below_localhost(host) {
+            // Browsers know these names for this machine (RFC 6761); most resolvers do not.
+            let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+            builder = builder.resolve_to_addrs(host, &loopback.map(|address| SocketAddr::new(address, 0)));
         }
         for pem in roots {
             let certificate = Certificate::from_pem(pem);
@@ -203,7 +212,13 @@ fn max_age(cache_control: &str) -> Option<Duration> {
 fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || is_below_localhost(host)
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_below_localhost(host: &str) -> bool {
+    host.strip_suffix(".localhost").is_some_and(|label| !label.is_empty())
 }
 
 #[cfg(test)]
@@ -212,14 +227,20 @@ mod tests {
 
     #[test]
     fn http_is_for_an_issuer_on_this_machine_only() {
-        for issuer in
-            ["https://a.example", "http://localhost:1", "http://127.0.0.1:80/x", "http://[::1]:8080"]
-        {
-            assert!(Fetcher::new(issuer, &[]).is_ok(), "{issuer}");
+        for issuer in [
+            "https://a.example",
+            "http://localhost:1",
+            "http://auth.localhost",
+            "http://127.0.0.1:80/x",
+            "http://[::1]:8080",
+        ] {
+            assert!(Fetcher::new(issuer, &[], None).is_ok(), "{issuer}");
         }
         for issuer in [
             "http://a.example",
             "http://localhost.example",
+            "http://.localhost",
+            "http://evillocalhost",
             "http://127.0.0.1.example",
             "http://10.0.0.1",
             "ftp://localhost",
@@ -229,17 +250,17 @@ mod tests {
             "https://a.example#x",
             "https://u@a.example",
         ] {
-            assert!(Fetcher::new(issuer, &[]).is_err(), "{issuer}");
+            assert!(Fetcher::new(issuer, &[], None).is_err(), "{issuer}");
         }
     }
 
     #[test]
     fn a_remote_issuer_does_not_lead_to_this_machine() {
-        let remote = Fetcher::new("https://a.example", &[]).unwrap();
+        let remote = Fetcher::new("https://a.example", &[], None).unwrap();
         assert_eq!(remote.allowed("http://127.0.0.1/keys"), Err(FetchError::Address));
         assert_eq!(remote.allowed("file:///etc/passwd"), Err(FetchError::Address));
         assert!(remote.allowed("https://keys.example/jwks").is_ok());
-        let local = Fetcher::new("http://127.0.0.1:1", &[]).unwrap();
+        let local = Fetcher::new("http://127.0.0.1:1", &[], None).unwrap();
         assert!(local.allowed("http://localhost:2/").is_ok());
         assert_eq!(local.allowed("http://a.example/"), Err(FetchError::Address));
     }

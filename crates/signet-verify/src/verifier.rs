@@ -47,7 +47,7 @@ impl Verifier {
     }
 
     pub(crate) fn new(settings: VerifierBuilder) -> Result<Self, ConfigError> {
-        let fetcher = Fetcher::new(&settings.issuer, &settings.roots)?;
+        let fetcher = Fetcher::new(&settings.issuer, &settings.roots, settings.issuer_address)?;
         let clock = Arc::clone(&settings.clock);
         let source = Arc::new(KeySource::new(fetcher, &settings.issuer, Arc::clone(&clock)));
         let feed = Feed::of(&settings, &source);

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
@@ -74,7 +75,8 @@ impl Pair {
 
     /// Those of `names` that the certificate is not for.
     pub fn not_for(&self, names: &[String]) -> Vec<String> {
-        let Some(parsed) = self.key.cert.first().and_then(|first| ParsedCertificate::try_from(first).ok()) else {
+        let Some(parsed) = self.key.cert.first().and_then(|first| ParsedCertificate::try_from(first).ok())
+        else {
             return names.to_vec();
         };
         let is_for = |name: &str| {
@@ -83,6 +85,12 @@ impl Pair {
                 .is_ok_and(|name| rustls::client::verify_server_name(&parsed, &name).is_ok())
         };
         names.iter().filter(|name| !is_for(name)).cloned().collect()
+    }
+
+    /// The last certificate of the chain as PEM: the authority's, or the one that is nearest to it.
+    pub fn last_as_pem(&self) -> Option<String> {
+        let text = base64::engine::general_purpose::STANDARD.encode(self.key.cert.last()?);
+        Some(format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"))
     }
 
     /// Whether it has expired.

@@ -25,7 +25,7 @@ impl Arrivals {
     /// Begins to follow.
     pub(crate) async fn start(site: &Site) -> Result<Self> {
         let issuer = format!("http://{}", site.authority);
-        let fetcher = Fetcher::new(&issuer, &[]).map_err(|why| failure(why.to_string()))?;
+        let fetcher = Fetcher::new(&issuer, &[], None).map_err(|why| failure(why.to_string()))?;
         let settings = Settings::new(&issuer, fetcher, Arc::new(SystemClock::default()));
         let (follower, handle) = feed_client::Follower::new(settings);
         let task = tokio::spawn(follower.run()).abort_handle();

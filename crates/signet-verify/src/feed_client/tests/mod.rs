@@ -33,7 +33,7 @@ impl World {
     }
 
     fn follow(server: Server) -> Self {
-        let fetcher = Fetcher::new(&server.issuer, &[]).unwrap();
+        let fetcher = Fetcher::new(&server.issuer, &[], None).unwrap();
         let clock: Arc<TestClock> = Arc::clone(&server.clock);
         let mut settings = Settings::new(&server.issuer, fetcher, clock);
         let keys_removed: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -218,7 +218,7 @@ async fn a_stream_that_credits_nothing_is_left_for_another_node() {
     server.revoke(&["one"]);
     let mut settings = Settings::new(
         &server.issuer,
-        Fetcher::new(&server.issuer, &[]).unwrap(),
+        Fetcher::new(&server.issuer, &[], None).unwrap(),
         Arc::<TestClock>::clone(&server.clock),
     );
     settings.pace = Pace { silence: Duration::from_millis(50), reconnect: Duration::ZERO, ..Pace::default() };
