@@ -179,6 +179,9 @@ pub struct Healthcheck {
     /// What to ask [default: /livez of the configured admin listener]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Trust the authorities in this file, too (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
 }
 
 /// How a command ends. `clap` itself ends with 2 on a usage error and with 0 after `--help`.

@@ -7,18 +7,25 @@ use url::Url;
 use super::form;
 use super::http_client::{self, Request, Response};
 use super::output::Failure;
+use super::reach::Reach;
 use crate::secret::Password;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const MOST_STEPS: usize = 12;
 
 /// A browser with its cookies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Browser {
+    reach: Reach,
     cookies: Vec<(String, String)>,
 }
 
 impl Browser {
+    /// Without cookies.
+    pub(super) const fn new(reach: Reach) -> Self {
+        Self { reach, cookies: Vec::new() }
+    }
+
     /// Goes from `start` through the forms until the answer goes to `redirect_uri`; that address with its query.
     /// Nothing is sent to it.
     pub(super) async fn sign_in(
@@ -79,7 +86,7 @@ impl Browser {
                 self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header("cookie", cookies.join("; "));
         }
-        let response = http_client::send(&request, LIMIT).await.map_err(Failure::new)?;
+        let response = http_client::send(&self.reach, &request, LIMIT).await.map_err(Failure::new)?;
         for cookie in response.headers("set-cookie") {
             keep(&mut self.cookies, cookie);
         }

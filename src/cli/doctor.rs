@@ -15,6 +15,7 @@ use crate::jose::seal::MasterKey;
 use crate::jose::verification_keys::VerificationKeys;
 use crate::model::key::{KeyState, SigningKeyRecord};
 use crate::oauth::issuer::Issuer;
+use crate::server::tls::Certificate;
 use crate::storage::Store;
 
 /// Clocks may differ by so much before tokens are refused as not yet valid.
@@ -41,6 +42,9 @@ pub(super) async fn run(global: &Global) -> Outcome {
         Ok(context) => {
             findings.push(("configuration", configuration(&context, global)));
             findings.push(("issuer", issuer(context.config())));
+            if let Some(found) = certificate(&context) {
+                findings.push(("certificate", found));
+            }
             findings.push(("revocation feed", Ok(feed(context.config()))));
             findings.push(("folders", folders(context.config())));
             let master = master_key(context.config());
@@ -100,8 +104,24 @@ fn issuer(config: &Config) -> Finding {
             "set public_url to a host name; the address to listen on is `listen`",
         ));
     }
-    let proxy = if issuer.is_https() { "https by a proxy in front of" } else { "plain http on" };
+    let proxy = match (&config.tls.certificate, issuer.is_https()) {
+        (Some(_), _) => "https on",
+        (None, true) => "https by a proxy in front of",
+        (None, false) => "plain http on",
+    };
     Ok(format!("{}, {proxy} {}", issuer.as_str(), config.listen))
+}
+
+/// The certificate of the public listener, where it speaks TLS itself; the first problem is the one to mend first.
+fn certificate(context: &Context) -> Option<Finding> {
+    let certificate = match Certificate::of(context.config()) {
+        Ok(certificate) => certificate?,
+        Err(error) => return Some(Err(problem(error, "put the right files there; `serve` does not start"))),
+    };
+    Some(match certificate.problems(context.now()).into_iter().next() {
+        Some((what, fix)) => Err(problem(what, fix)),
+        None => Ok(format!("for every name, until {}", certificate.current().validity.not_after.rfc3339())),
+    })
 }
 
 fn feed(config: &Config) -> String {

@@ -10,17 +10,21 @@ use super::args::{Global, Healthcheck};
 use super::context::Context;
 use super::http_client::{self, Request};
 use super::output::{Failure, Outcome, Report};
+use super::reach::Reach;
 
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks whether the server is alive. A container's health check runs it, so it needs nothing but the configuration.
 pub(super) async fn run(args: &Healthcheck, global: &Global) -> Outcome {
+    let context = Context::new(global);
+    // Whoever says where to ask needs no configuration.
+    let reach = Reach::new(context.as_ref().ok(), args.cacert.as_deref())?;
     let url = match &args.url {
         Some(url) => url.clone(),
-        None => format!("http://{}/livez", reachable(Context::new(global)?.config().admin_listen)),
+        None => format!("http://{}/livez", reachable(context?.config().admin_listen)),
     };
     let url = Url::parse(&url).map_err(|error| Failure::usage(format!("--url: {error}")))?;
-    let response = http_client::send(&Request::get(&url), LIMIT).await.map_err(Failure::new)?;
+    let response = http_client::send(&reach, &Request::get(&url), LIMIT).await.map_err(Failure::new)?;
     if response.status == 200 {
         return Ok(Report::new(format!("{url} answers 200."), json!({ "url": url.as_str(), "status": 200 })));
     }

@@ -1,11 +1,12 @@
 //! The small HTTP/1.1 client (RFC 9112) behind `token`, `login` and `healthcheck`: one request per connection, bounded
-//! answers, plain http only. It speaks to a server on this machine or network; for anything else there is curl.
+//! answers. It speaks to a Signet; for anything else there is curl.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use url::Url;
+
+use super::reach::Reach;
 
 /// No page or answer of Signet is longer.
 const LONGEST: usize = 1024 * 1024;
@@ -73,10 +74,10 @@ impl Response {
 /// Sends a request and reads the whole answer.
 ///
 /// # Errors
-/// One line: another scheme than http, no connection, no answer in time, or one that cannot be read.
-pub(super) async fn send(request: &Request<'_>, limit: Duration) -> Result<Response, String> {
+/// One line: no connection, no answer in time, or one that cannot be read.
+pub(super) async fn send(reach: &Reach, request: &Request<'_>, limit: Duration) -> Result<Response, String> {
     let place = shown(request.url);
-    match tokio::time::timeout(limit, exchange(request)).await {
+    match tokio::time::timeout(limit, exchange(reach, request)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(problem)) => Err(format!("{place}: {problem}")),
         Err(_) => Err(format!("{place}: no answer within {} seconds", limit.as_secs())),
@@ -88,17 +89,11 @@ fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-async fn exchange(request: &Request<'_>) -> Result<Response, String> {
-    if request.url.scheme() != "http" {
-        return Err("this command speaks plain http only; use curl for https".to_owned());
-    }
-    let host = request.url.host_str().unwrap_or_default();
-    let port = request.url.port_or_known_default().unwrap_or(80);
-    // `connect` wants an IPv6 address without the brackets that a URL puts around it.
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut stream =
-        TcpStream::connect((bare, port)).await.map_err(|error| format!("{error}; is the server running?"))?;
+async fn exchange(reach: &Reach, request: &Request<'_>) -> Result<Response, String> {
+    let mut stream = reach.connect(request.url).await?;
     stream.write_all(head_and_body(request).as_bytes()).await.map_err(|error| error.to_string())?;
+    // TLS may keep the last of it back.
+    stream.flush().await.map_err(|error| error.to_string())?;
     let mut raw = Vec::new();
     let most = u64::try_from(LONGEST).unwrap_or(u64::MAX);
     stream.take(most).read_to_end(&mut raw).await.map_err(|error| error.to_string())?;

@@ -12,6 +12,7 @@ use super::args::{Global, Login};
 use super::browser::Browser;
 use super::context::Context;
 use super::output::{Failure, Outcome, Report, or_dash, pairs};
+use super::reach::Reach;
 use super::token::{ask_token_endpoint, issuer};
 use super::{ask, demo_data};
 use crate::digest::{base64url, base64url_decode};
@@ -35,10 +36,12 @@ pub(super) async fn run(args: &Login, global: &Global) -> Outcome {
         state: random(context.entropy().bytes()?),
         nonce: random(context.entropy().bytes()?),
     };
+    let reach = Reach::new(Some(&context), args.cacert.as_deref())?;
     let (answer, redirect_uri) = if args.headless {
         let password = password(args, context.dir.is_some()).await?;
         let start = request.url(&issuer, args, UNUSED_REDIRECT)?;
-        let answer = Browser::default().sign_in(start, UNUSED_REDIRECT, &args.user, &password).await?;
+        let answer =
+            Browser::new(reach.clone()).sign_in(start, UNUSED_REDIRECT, &args.user, &password).await?;
         (answer, UNUSED_REDIRECT.to_owned())
     } else {
         through_a_browser(&request, &issuer, args).await?
@@ -59,10 +62,11 @@ pub(super) async fn run(args: &Login, global: &Global) -> Outcome {
         // The demo clients' secrets are known; any other confidential client signs in by its own program.
         form.retain(|(name, _)| name != "client_id");
         let tokens =
-            ask_token_endpoint(&issuer, form, Some(&super::token::basic(&args.client, &secret))).await?;
+            ask_token_endpoint(&reach, &issuer, form, Some(&super::token::basic(&args.client, &secret)))
+                .await?;
         return report(args, &request, tokens);
     }
-    let tokens = ask_token_endpoint(&issuer, form, None).await?;
+    let tokens = ask_token_endpoint(&reach, &issuer, form, None).await?;
     report(args, &request, tokens)
 }
 

@@ -20,6 +20,7 @@ mod logging;
 mod login;
 mod migrate;
 mod output;
+mod reach;
 mod restore;
 mod serve;
 mod session;

@@ -9,6 +9,7 @@ use super::args::{Global, Token};
 use super::context::Context;
 use super::http_client::{self, Request};
 use super::output::{Failure, Outcome, Report};
+use super::reach::Reach;
 use super::{ask, demo_data};
 use crate::oauth::issuer::Issuer;
 use crate::secret::ClientSecret;
@@ -23,7 +24,8 @@ pub(super) async fn run(args: &Token, global: &Global) -> Outcome {
     let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
     form.extend(args.scope.iter().map(|scope| ("scope".to_owned(), scope.clone())));
     form.extend(args.resources.iter().map(|resource| ("resource".to_owned(), resource.clone())));
-    let answer = ask_token_endpoint(&issuer, form, Some(&basic(&args.client, &secret))).await?;
+    let reach = Reach::new(Some(&context), args.cacert.as_deref())?;
+    let answer = ask_token_endpoint(&reach, &issuer, form, Some(&basic(&args.client, &secret))).await?;
     let token = answer.get("access_token").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Report::new(token, answer))
 }
@@ -35,6 +37,7 @@ pub(super) fn issuer(context: &Context) -> Result<Issuer, Failure> {
 
 /// Posts to `/token`; the answer's JSON.
 pub(super) async fn ask_token_endpoint(
+    reach: &Reach,
     issuer: &Issuer,
     form: Vec<(String, String)>,
     authorization: Option<&str>,
@@ -44,7 +47,7 @@ pub(super) async fn ask_token_endpoint(
     if let Some(authorization) = authorization {
         request = request.header("authorization", authorization);
     }
-    let response = http_client::send(&request, LIMIT).await.map_err(Failure::new)?;
+    let response = http_client::send(reach, &request, LIMIT).await.map_err(Failure::new)?;
     let answer = response.json();
     if response.status == 200 && answer.is_object() {
         return Ok(answer);

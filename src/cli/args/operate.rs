@@ -1,5 +1,7 @@
 //! Commands on the configuration, sessions, keys, the audit log, and the two that ask the running server.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{algorithm, client_secret, password};
@@ -150,6 +152,9 @@ pub struct Token {
     /// The API the token is for (RFC 8707); may be given several times
     #[arg(long = "resource", value_name = "URI")]
     pub resources: Vec<String>,
+    /// Trust the authorities in this file, too (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
 }
 
 /// `signet login`
@@ -170,4 +175,7 @@ pub struct Login {
     /// The scopes to ask for, separated by spaces
     #[arg(long, default_value = "openid profile email offline_access")]
     pub scope: String,
+    /// Trust the authorities in this file, too (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
 }
