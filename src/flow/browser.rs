@@ -1,7 +1,7 @@
 //! A browser as the edge sees it, and what a flow wants set in it.
 
 use crate::model::audit::Origin;
-use crate::secret::{BrowserCookie, DeviceCookie, SessionCookie};
+use crate::secret::{BrowserCookie, ClientId, DeviceCookie, RefreshToken, SessionCookie, TransactionCookie};
 
 /// The cookies a browser sent, and where it is.
 #[derive(Clone, Debug, Default)]
@@ -27,4 +27,10 @@ pub enum SetCookie {
     Device(DeviceCookie, u64),
     /// No login session any more.
     ClearSession,
+    /// What binds `/session/start` to `/session/callback`, for the given seconds.
+    Transaction(TransactionCookie, u64),
+    /// The refresh token of a client in cookie mode, for the given seconds.
+    Refresh(ClientId, RefreshToken, u64),
+    /// No refresh token of that client any more.
+    ClearRefresh(ClientId),
 }

@@ -7,6 +7,7 @@ use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
+use crate::oauth::error::ErrorCode;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash};
 
 /// Credentials as the edge has read them: exactly one method per request.
@@ -38,7 +39,8 @@ impl Credentials {
     }
 }
 
-/// A client that has proved who it is (or is public and active). A proof: only [`authenticate`] makes one.
+/// A client that has proved who it is (or is public and active). A proof: only [`authenticate`] makes one, and
+/// [`AuthenticatedClient::of_this_servers_cookie_mode`].
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient(Arc<Client>);
 
@@ -47,6 +49,23 @@ impl std::ops::Deref for AuthenticatedClient {
 
     fn deref(&self) -> &Client {
         &self.0
+    }
+}
+
+impl AuthenticatedClient {
+    /// The client for which this server itself holds the refresh token, in a cookie: here the server is the client, and
+    /// there is nothing that a client could prove. Whether the sender may act for it is the caller's matter.
+    ///
+    /// # Errors
+    /// `unauthorized_client` for a client that is not active or not in cookie mode.
+    pub(super) fn of_this_servers_cookie_mode(client: Arc<Client>) -> Outcome<Self> {
+        if client.is_active() && client.metadata.is_cookie_mode() && client.metadata.is_public() {
+            return Ok(Self(client));
+        }
+        Err(Rejection::new(
+            ErrorCode::UnauthorizedClient,
+            "This client does not keep its session in a cookie.",
+        ))
     }
 }
 

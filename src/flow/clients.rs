@@ -5,7 +5,7 @@
 //! client's row in that statement anyway. So a disabled client is refused within a second on every node, and a
 //! request on the hot path asks the database nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -26,8 +26,8 @@ const MOST: usize = 10_000;
 #[derive(Debug)]
 pub struct Clients {
     copies: RwLock<HashMap<ClientId, Arc<Client>>>,
-    /// The origins of all active clients, and the version they are of.
-    origins: RwLock<Option<(i64, HashSet<String>)>>,
+    /// The origins of all active clients, and the version they are of. True: a client in cookie mode has it.
+    origins: RwLock<Option<(i64, HashMap<String, bool>)>>,
     version: AtomicI64,
     /// When the version was last seen to be current, in milliseconds.
     checked_at: AtomicI64,
@@ -76,9 +76,15 @@ impl Clients {
         Ok(Some(client))
     }
 
-    /// Whether an origin is one of any active client's: what a preflight, which names no client, is answered by.
-    /// While the database does not answer, the last known ones count.
-    pub async fn is_origin_of_any(&self, store: &Store, origin: &str, now: Timestamp) -> bool {
+    /// Whether an origin is one of any active client's, or of any in cookie mode: what a preflight, which names no
+    /// client, is answered by. While the database does not answer, the last known ones count.
+    pub async fn is_origin_of_any(
+        &self,
+        store: &Store,
+        origin: &str,
+        cookie_mode: bool,
+        now: Timestamp,
+    ) -> bool {
         if self.refresh(store, now).await.is_ok() {
             let version = self.version.load(Ordering::Acquire);
             let known =
@@ -90,7 +96,9 @@ impl Clients {
                 *origins = Some((version, all));
             }
         }
-        self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(_, all)| all.contains(origin)))
+        let fits =
+            |all: &HashMap<String, bool>| all.get(origin).is_some_and(|cookie| *cookie || !cookie_mode);
+        self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(_, all)| fits(all)))
     }
 
     /// Forgets all copies: a client was changed through this node.
@@ -131,18 +139,20 @@ impl Clients {
     }
 }
 
-/// The origins of all active clients, page by page.
-async fn all_origins(store: &Store) -> Result<HashSet<String>, Error> {
+/// The origins of all active clients, page by page, and whether a client in cookie mode has each.
+async fn all_origins(store: &Store) -> Result<HashMap<String, bool>, Error> {
     const PAGE: u32 = 500;
-    let mut origins = HashSet::new();
+    let mut origins = HashMap::new();
     let mut after = None;
     loop {
         let page = store.clients(after.as_ref(), PAGE).await?;
         let more = page.len() == PAGE as usize;
         after = page.last().map(|client| client.id.clone());
-        origins.extend(
-            page.iter().filter(|client| client.is_active()).flat_map(|client| client.metadata.origins()),
-        );
+        for client in page.iter().filter(|client| client.is_active()) {
+            for origin in client.metadata.origins() {
+                *origins.entry(origin).or_default() |= client.metadata.is_cookie_mode();
+            }
+        }
         if !more {
             return Ok(origins);
         }

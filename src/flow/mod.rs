@@ -22,6 +22,7 @@ pub mod policy;
 pub mod rejection;
 pub mod revocation;
 pub mod revoke;
+pub mod session;
 pub mod userinfo;
 
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub struct Secrets {
     pub forms: MacKey,
     /// Hides account names in throttle buckets.
     pub buckets: MacKey,
+    /// Binds `/session/start` to `/session/callback`.
+    pub transactions: session::transaction::TransactionKeys,
 }
 
 impl Secrets {
@@ -98,6 +101,10 @@ impl Secrets {
             refresh_tokens: RefreshTokenKeys::new(issuer, (1, key("refresh-token/1")), Vec::new())?,
             forms: key("form-token/1"),
             buckets: MacKey::new(&derive_key(&master.derive("throttle/1"), issuer)),
+            transactions: session::transaction::TransactionKeys {
+                state: key("session-state/1"),
+                verifier: key("session-verifier/1"),
+            },
         })
     }
 }

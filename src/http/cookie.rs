@@ -6,15 +6,17 @@ use actix_web::http::header::{COOKIE, HeaderValue};
 
 use super::app::App;
 use super::request::origin;
+use crate::digest::{base64url, sha256};
 use crate::flow::browser::{Browser, SetCookie};
 use crate::flow::rejection::Rejection;
-use crate::secret::{BrowserCookie, DeviceCookie, SessionCookie};
+use crate::secret::{BrowserCookie, ClientId, DeviceCookie, RefreshToken, SessionCookie, TransactionCookie};
 
 const SESSION: &str = "signet_session";
 const BINDING: &str = "signet_browser";
 const DEVICE: &str = "signet_device";
-/// Values of ours are 43 characters.
-const LONGEST_VALUE: usize = 64;
+const TRANSACTION: &str = "signet_transaction";
+/// Values of ours are 43 characters, a refresh token 76.
+const LONGEST_VALUE: usize = 128;
 
 /// The browser behind a request.
 ///
@@ -22,33 +24,71 @@ const LONGEST_VALUE: usize = 64;
 /// `invalid_request` where one of our cookies comes twice: a sibling host may have planted one (S-077).
 pub fn browser(request: &HttpRequest, app: &App) -> Result<Browser, Rejection> {
     Ok(Browser {
-        session: value(request, app, SESSION)?.map(SessionCookie::new),
-        binding: value(request, app, BINDING)?.map(BrowserCookie::new),
-        device: value(request, app, DEVICE)?.map(DeviceCookie::new),
+        session: value(request, &full_name(app, HOST, SESSION))?.map(SessionCookie::new),
+        binding: value(request, &full_name(app, HOST, BINDING))?.map(BrowserCookie::new),
+        device: value(request, &full_name(app, HOST, DEVICE))?.map(DeviceCookie::new),
         origin: origin(request, app),
     })
 }
 
+/// What binds `/session/start` to `/session/callback`.
+///
+/// # Errors
+/// `invalid_request` where it comes twice (S-077).
+pub fn transaction(request: &HttpRequest, app: &App) -> Result<Option<TransactionCookie>, Rejection> {
+    Ok(value(request, &full_name(app, HOST, TRANSACTION))?.map(TransactionCookie::new))
+}
+
+/// The refresh token of a client in cookie mode.
+///
+/// # Errors
+/// `invalid_request` where it comes twice (S-077).
+pub fn refresh(
+    request: &HttpRequest,
+    app: &App,
+    client: &ClientId,
+) -> Result<Option<RefreshToken>, Rejection> {
+    Ok(value(request, &refresh_name(app, client))?.map(RefreshToken::new))
+}
+
 /// The `Set-Cookie` value.
 pub fn header(app: &App, cookie: &SetCookie) -> Option<HeaderValue> {
+    let ours = |name| full_name(app, HOST, name);
     let (name, value, age) = match cookie {
-        SetCookie::Session(value, age) => (SESSION, value.reveal(), *age),
-        SetCookie::Binding(value) => (BINDING, value.reveal(), None),
-        SetCookie::Device(value, age) => (DEVICE, value.reveal(), Some(*age)),
-        SetCookie::ClearSession => (SESSION, "", Some(0)),
+        SetCookie::Session(value, age) => (ours(SESSION), value.reveal(), *age),
+        SetCookie::Binding(value) => (ours(BINDING), value.reveal(), None),
+        SetCookie::Device(value, age) => (ours(DEVICE), value.reveal(), Some(*age)),
+        SetCookie::ClearSession => (ours(SESSION), "", Some(0)),
+        SetCookie::Transaction(value, age) => (ours(TRANSACTION), value.reveal(), Some(*age)),
+        SetCookie::Refresh(client, token, age) => (refresh_name(app, client), token.reveal(), Some(*age)),
+        SetCookie::ClearRefresh(client) => (refresh_name(app, client), "", Some(0)),
+    };
+    // The answer of `/authorize` is a navigation from elsewhere; a refresh is a request of our own site's pages.
+    let site = match cookie {
+        SetCookie::Refresh(..) | SetCookie::ClearRefresh(_) => "Strict",
+        _ => "Lax",
     };
     let secure = if app.is_https() { "; Secure" } else { "" };
     let age = age.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
-    let name = full_name(app, name);
-    HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")).ok()
+    HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite={site}{secure}{age}")).ok()
 }
 
-fn full_name(app: &App, name: &str) -> String {
-    if app.is_https() { format!("__Host-{name}") } else { name.to_owned() }
+/// Set by this host alone, over https, for all its paths.
+const HOST: &str = "__Host-";
+/// The same, and by a header: browsers that do not know the prefix see that it begins with the other.
+const HOST_HTTP: &str = "__Host-Http-";
+
+fn full_name(app: &App, prefix: &str, name: &str) -> String {
+    if app.is_https() { format!("{prefix}{name}") } else { name.to_owned() }
 }
 
-fn value(request: &HttpRequest, app: &App, name: &str) -> Result<Option<String>, Rejection> {
-    let name = full_name(app, name);
+/// Applications at one host do not overwrite each other's cookie: its name has a tag of the client.
+fn refresh_name(app: &App, client: &ClientId) -> String {
+    let digest = base64url(sha256(client.as_str().as_bytes()).as_bytes());
+    full_name(app, HOST_HTTP, &format!("refresh-{}", digest.get(..8).unwrap_or_default()))
+}
+
+fn value(request: &HttpRequest, name: &str) -> Result<Option<String>, Rejection> {
     let mut found = None;
     for header in request.headers().get_all(COOKIE) {
         let Ok(header) = header.to_str() else { continue };

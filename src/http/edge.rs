@@ -13,11 +13,13 @@ use futures_util::FutureExt as _;
 use signet_verify::actix::Protect;
 
 use super::app::App;
-use super::cors::{self, Sharing};
+use super::cors;
 use super::error::{self, Challenge};
 use super::host;
+use super::hosts;
 use super::request::identify;
 use super::routes::Row;
+use super::start;
 use crate::clock::monotonic_now;
 use crate::flow::rejection::Rejection;
 
@@ -84,8 +86,10 @@ async fn pass(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(passage) = Passage::begin(&request) else { return Ok(lost(request)) };
     let (app, http) = (&passage.app, &passage.http);
-    let mut response = if row.sharing == Sharing::Clients && cors::is_preflight(http) {
-        cors::preflight(row.methods)
+    let mut response = if !hosts::serves(http, app, row.path) {
+        start::elsewhere(app)
+    } else if row.sharing.is_asked_for() && cors::is_preflight(http) {
+        cors::preflight(row.methods, row.sharing)
     } else if !row.takes(http.method().as_str()) {
         error::method_not_allowed(http, row.methods)
     } else {
@@ -101,7 +105,12 @@ pub async fn admin(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(passage) = Passage::begin(&request) else { return Ok(lost(request)) };
-    let response = guarded(&passage.app, &passage.http, request, next).await;
+    let (app, http) = (&passage.app, &passage.http);
+    let response = if hosts::serves(http, app, http.path()) {
+        guarded(app, http, request, next).await
+    } else {
+        start::elsewhere(app)
+    };
     Ok(passage.end("/admin/v1", response))
 }
 
@@ -117,6 +126,11 @@ pub async fn asset(
     let http = request.request().clone();
     if !matches!(*http.method(), Method::GET | Method::HEAD) {
         return Ok(ServiceResponse::new(http.clone(), error::method_not_allowed(&http, "GET, HEAD")));
+    }
+    if let Some(app) = http.app_data::<web::Data<App>>()
+        && !hosts::serves(&http, app, http.path())
+    {
+        return Ok(ServiceResponse::new(http.clone(), start::elsewhere(app)));
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }

@@ -78,7 +78,8 @@ pub fn protect(app: &App, response: &mut HttpResponseBuilder, sources: &PageSour
     }
 }
 
-fn set_cookies(app: &App, response: &mut HttpResponseBuilder, cookies: &[SetCookie]) {
+/// Adds cookies to an answer.
+pub fn set_cookies(app: &App, response: &mut HttpResponseBuilder, cookies: &[SetCookie]) {
     for cookie in cookies {
         if let Some(value) = cookie::header(app, cookie) {
             response.append_header((SET_COOKIE, value));

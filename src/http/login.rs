@@ -18,6 +18,7 @@ use crate::flow::rejection::RETRY_AFTER_SECONDS;
 use crate::model::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
+use crate::oauth::return_to;
 use crate::secret::Password;
 
 const FORM: &str = "login";
@@ -76,10 +77,12 @@ pub fn shown_client(client: &Client) -> view::Client {
 
 /// What the page may load and where its form may lead.
 pub fn sources(interaction: &OpenInteraction, client: &view::Client) -> PageSources {
-    PageSources {
-        form_target: Some(interaction.request.return_path().redirect_uri.csp_source()),
-        image: client.logo_origin(),
+    // In cookie mode the redirect leads to a host of ours, and from there on to the application's page.
+    let mut targets = vec![interaction.request.return_path().redirect_uri.csp_source()];
+    if interaction.client.metadata.is_cookie_mode() {
+        targets.extend(return_to::origins(&interaction.client.metadata));
     }
+    PageSources { form_target: Some(targets.join(" ")), image: client.logo_origin() }
 }
 
 #[derive(Default)]

@@ -71,6 +71,12 @@ fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[(IpAddr, u8)]) -
     address
 }
 
+/// Whether the peer itself is one of the proxies whose headers are believed.
+pub fn is_from_trusted_proxy(request: &HttpRequest, app: &App) -> bool {
+    let peer = request.peer_addr().map(|address| canonical(address.ip()));
+    peer.is_some_and(|peer| is_trusted(peer, &app.settings.trusted_proxies))
+}
+
 /// An IPv4 address written as IPv6 is the IPv4 address.
 const fn canonical(address: IpAddr) -> IpAddr {
     match address {

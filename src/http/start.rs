@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::app::App;
 use super::headers::{self, PageSources};
+use super::hosts;
 use super::pages::view::{Index, Message};
 
 /// What this server is.
@@ -14,8 +15,18 @@ pub async fn page(app: Data<App>) -> HttpResponse {
     headers::page(&app, StatusCode::OK, html, &PageSources::default(), &[])
 }
 
+/// There is nothing at this path, at a host that browsers hold sessions at and that has no pages: the page leads to the
+/// one that has.
+pub fn elsewhere(app: &App) -> HttpResponse {
+    let html = app.pages.message(&Message::not_at_this_host(app.provider.policy.issuer.url("/")));
+    headers::page(app, StatusCode::NOT_FOUND, html, &PageSources::default(), &[])
+}
+
 /// There is nothing at this path.
-pub async fn not_found(_: HttpRequest, app: Data<App>) -> HttpResponse {
+pub async fn not_found(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    if !hosts::serves(&request, &app, request.path()) {
+        return elsewhere(&app);
+    }
     let html = app.pages.message(&Message::not_found());
     headers::page(&app, StatusCode::NOT_FOUND, html, &PageSources::default(), &[])
 }

@@ -8,7 +8,6 @@ use super::row::{json, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::{AuditEntry, Event, Origin};
-use crate::model::family::EndCause;
 use crate::model::grant::Grant;
 use crate::model::user::Subject;
 use crate::oauth::scope::Scope;
@@ -203,6 +202,18 @@ impl Store {
     /// # Errors
     /// A storage fault; then the code may be presented again, unless the reply to a commit was lost.
     pub async fn redeem_code(&self, request: &RedeemRequest, now: Timestamp) -> Result<Redemption, Error> {
+        match self.redeem_once(request, now).await? {
+            Some(redeemed) => Ok(Redemption::Redeemed(Box::new(redeemed))),
+            None => self.replayed_or_refused(request, now).await,
+        }
+    }
+
+    /// The conditional write that redeems a code: `Some` for one caller only.
+    pub(super) async fn redeem_once(
+        &self,
+        request: &RedeemRequest,
+        now: Timestamp,
+    ) -> Result<Option<Redeemed>, Error> {
         let entry = self.audit_entry(Event::GrantIssued, format!("client:{}", request.client), now)?;
         let row = match &self.db {
             Db::Postgres(_) => {
@@ -213,10 +224,7 @@ impl Store {
             }
             Db::Sqlite { .. } => redeem_in_steps(self.db.begin().await?, request, entry).await?,
         };
-        match row {
-            Some(row) => Ok(Redemption::Redeemed(Box::new(redeemed_of(row)?))),
-            None => self.replayed_or_refused(request, now).await,
-        }
+        row.map(redeemed_of).transpose()
     }
 
     async fn replayed_or_refused(
@@ -229,13 +237,8 @@ impl Store {
         let Some((family, user)) = self.db.fetch_optional::<(Uuid, Uuid)>(&REPLAYED, args).await? else {
             return Ok(Redemption::Refused);
         };
-        let entry = self
-            .audit_entry(Event::CodeReplayed, format!("client:{}", request.client), now)?
-            .user(UserId(user))
-            .client(&request.client)
-            .origin(&request.origin)
-            .cause("a redeemed authorization code was presented again");
-        self.end_family(FamilyHandle(family), None, EndCause::CodeReuse, entry).await?;
+        let code = (FamilyHandle(family), UserId(user));
+        self.end_replayed(code, &request.client, &request.origin, now).await?;
         Ok(Redemption::Replayed)
     }
 }

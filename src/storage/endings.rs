@@ -43,9 +43,11 @@ const DELETE_DEVICES_OF_USER: Sql = Sql::both("DELETE FROM known_device WHERE us
 const END_SESSION: Sql =
     Sql::both("UPDATE login_session SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL");
 const USER_OF_SESSION: Sql = Sql::both("SELECT user_id FROM login_session WHERE id = $1");
+// What a browser holds in a cookie ends with its session, whatever was granted: no page is there that could outlast it.
 const END_FAMILIES_OF_SESSION: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
-     WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4) RETURNING handle, expires_at",
+     WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4 OR class = 'cookie')
+     RETURNING handle, expires_at",
 );
 const OUTLIVED: Sql = Sql::both(
     "SELECT COUNT(*) FROM refresh_family WHERE session_id = $1 AND status = 'active' AND expires_at > $2",

@@ -16,6 +16,7 @@ mod error;
 mod families;
 mod feed;
 mod gather;
+mod handoff;
 mod installation;
 mod interactions;
 mod keys;
@@ -43,6 +44,7 @@ pub use endings::{Ended, Target};
 pub use error::Error;
 pub use families::{FamilySummary, NewFamily, RotateRequest, Rotated, Rotation};
 pub use feed::{Draft, Drained, FeedHead, Made, Sealed};
+pub use handoff::{Handoff, Repeated};
 pub use installation::Installation;
 pub use interactions::Interaction;
 pub use keys::KeyStep;
@@ -139,7 +141,7 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 19] = [
+const STATEMENTS: [&[db::Sql]; 20] = [
     api_keys::ALL,
     audit::ALL,
     batch::ALL,
@@ -149,6 +151,7 @@ const STATEMENTS: [&[db::Sql]; 19] = [
     endings::ALL,
     families::ALL,
     feed::ALL,
+    handoff::ALL,
     installation::ALL,
     interactions::ALL,
     keys::ALL,

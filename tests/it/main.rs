@@ -29,6 +29,11 @@ macro_rules! backend {
             crate::support::server::run(Backend::$backend, |_| {}, test);
         }
 
+        /// Runs a test against a server with three hosts, all of them https behind a proxy.
+        pub(crate) fn with_hosts(test: impl AsyncFnOnce(&Server)) {
+            crate::support::server::run(Backend::$backend, crate::support::server::three_hosts, test);
+        }
+
         /// Runs a test against a server that is configured differently.
         pub(crate) fn with_config(change: impl Fn(&mut Config), test: impl AsyncFnOnce(&Server)) {
             crate::support::server::run(Backend::$backend, change, test);
@@ -40,6 +45,7 @@ macro_rules! backend {
 macro_rules! specs {
     () => {
         mod bad_input;
+        mod cookie_mode;
         mod cors;
         mod coverage;
         mod crash;

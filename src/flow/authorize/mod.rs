@@ -4,8 +4,10 @@
 pub mod problem;
 pub mod request;
 
+use std::time::Duration;
+
 use problem::{PageProblem, Refusal};
-use request::AuthorizationRequest;
+use request::{AuthorizationRequest, ReturnPath};
 
 use super::Provider;
 use super::browser::{Browser, SetCookie};
@@ -324,6 +326,17 @@ async fn wait_for_person(
     Ok(Answer { step, cookie })
 }
 
+/// A code that this server redeems itself is on its way for one redirect only.
+const HANDOFF: Duration = Duration::from_secs(10);
+
+fn code_life(op: &Provider, path: &ReturnPath) -> Duration {
+    if op.policy.browser.is_callback(path.redirect_uri.as_str()) {
+        HANDOFF
+    } else {
+        op.policy.tokens.authorization_code
+    }
+}
+
 async fn issue_code(
     op: &Provider,
     request: &AuthorizationRequest,
@@ -346,7 +359,7 @@ async fn issue_code(
         audience: request.audience.clone(),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        expires_at: now.plus(op.policy.tokens.authorization_code),
+        expires_at: now.plus(code_life(op, &path)),
     };
     if op.store.create_code(&CodeHash::from(&code), &grant, interaction, now).await? {
         return Ok(path.location(op, &[("code", code.reveal())]));

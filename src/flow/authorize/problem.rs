@@ -20,7 +20,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn page(problem: PageProblem) -> Self {
+    /// A page.
+    pub(in crate::flow) fn page(problem: PageProblem) -> Self {
         Self::Page(Box::new(problem))
     }
 

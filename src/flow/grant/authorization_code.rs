@@ -37,25 +37,7 @@ pub async fn exchange(
     origin: &Origin,
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
-    let refresh = op.policy.refresh.of(client);
-    let may_refresh = client.metadata.allows(GrantType::RefreshToken);
-    let id = FamilySecretId::generate(op.entropy.as_ref())?;
-    // A client that may not refresh gets a family too: what its tokens hang on, for as long as they live.
-    let lifetime = if may_refresh { refresh.absolute } else { op.policy.tokens.access_token };
-    let redeem = RedeemRequest {
-        code: CodeHash::from(&request.code),
-        client: client.id.clone(),
-        redirect_uri: request.redirect_uri.clone(),
-        code_challenge: request.code_verifier.as_ref().map(|v| pkce::challenge_of(v).as_str().to_owned()),
-        family: NewFamily {
-            id,
-            class: client.metadata.class(),
-            counters: Counters::begin(now, &refresh.policy),
-            expires_at: now.plus(lifetime),
-            idle: refresh.idle,
-        },
-        origin: origin.clone(),
-    };
+    let redeem = claim(op, client, request, origin, now)?;
     let redeemed = match op.store.redeem_code(&redeem, now).await? {
         Redemption::Redeemed(redeemed) => *redeemed,
         Redemption::Replayed => {
@@ -68,10 +50,42 @@ pub async fn exchange(
         }
     };
     let mut response = mint(op, client, redeemed, now).await?;
-    if may_refresh {
-        response.refresh_token = Some(op.secrets.refresh_tokens.encode(id, 0));
+    if client.metadata.allows(GrantType::RefreshToken) {
+        response.refresh_token = Some(op.secrets.refresh_tokens.encode(redeem.family.id, 0));
     }
     Ok(response)
+}
+
+/// What storage is asked: the code, by whom and with what, and the family that it is to begin.
+///
+/// # Errors
+/// No randomness.
+pub(in crate::flow) fn claim(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    request: &Exchange,
+    origin: &Origin,
+    now: Timestamp,
+) -> Outcome<RedeemRequest> {
+    let (metadata, refresh) = (&client.metadata, op.policy.refresh.of(client));
+    // A client that may not refresh gets a family too: what its tokens hang on, for as long as they live.
+    let may_refresh = metadata.allows(GrantType::RefreshToken) || metadata.is_cookie_mode();
+    let lifetime = if may_refresh { refresh.absolute } else { op.policy.tokens.access_token };
+    Ok(RedeemRequest {
+        code: CodeHash::from(&request.code),
+        client: client.id.clone(),
+        redirect_uri: request.redirect_uri.clone(),
+        code_challenge: request.code_verifier.as_ref().map(|v| pkce::challenge_of(v).as_str().to_owned()),
+        family: NewFamily {
+            id: FamilySecretId::generate(op.entropy.as_ref())?,
+            class: metadata.class(),
+            counters: Counters::begin(now, &refresh.policy),
+            expires_at: now.plus(lifetime),
+            // Behind forward-auth nothing is refreshed; what lies idle there is the login session.
+            idle: if metadata.forward_auth { lifetime } else { refresh.idle },
+        },
+        origin: origin.clone(),
+    })
 }
 
 async fn mint(

@@ -74,6 +74,13 @@ pub async fn token(
             "This client is not registered for this grant type. Add it to the client's grant_types.",
         ));
     }
+    // No refresh token of theirs is ever in a body (S-090).
+    if client.metadata.is_cookie_mode() && request.grant_type() != GrantType::ClientCredentials {
+        return Err(Rejection::new(
+            ErrorCode::UnauthorizedClient,
+            "This client keeps its session in a cookie. Use /session/start and /refresh instead of /token.",
+        ));
+    }
     match request {
         TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier } => {
             let request = authorization_code::Exchange { code, redirect_uri, code_verifier };

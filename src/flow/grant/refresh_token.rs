@@ -38,6 +38,31 @@ pub async fn exchange(
     origin: &Origin,
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
+    Ok(refreshed(op, client, request, origin, now).await?.response)
+}
+
+/// A refresh with what it rests on.
+#[derive(Debug)]
+pub(in crate::flow) struct Refreshed {
+    /// The tokens.
+    pub(in crate::flow) response: TokenResponse,
+    /// Whose they are.
+    pub(in crate::flow) user: UserAuthorization,
+    /// When the family ends at the latest.
+    pub(in crate::flow) expires_at: Timestamp,
+}
+
+/// Checks, rotates, mints; for `/token` and `/refresh` alike.
+///
+/// # Errors
+/// Those of [`exchange`].
+pub(in crate::flow) async fn refreshed(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    request: &Exchange,
+    origin: &Origin,
+    now: Timestamp,
+) -> Outcome<Refreshed> {
     // Garbage and forgeries die here, before the database.
     let Some((id, generation)) = op.secrets.refresh_tokens.decode(&request.refresh_token) else {
         return Err(Rejection::invalid_grant("not a refresh token of this server"));
@@ -58,9 +83,9 @@ pub async fn exchange(
         .verdict
         .carries_refresh_token()
         .then(|| op.secrets.refresh_tokens.encode(id, rotated.family.counters.cur));
-    let mut response = mint(op, client, rotated, (&scope, &audience), now).await?;
-    response.refresh_token = successor;
-    Ok(response)
+    let mut refreshed = mint(op, client, rotated, (&scope, &audience), now).await?;
+    refreshed.response.refresh_token = successor;
+    Ok(refreshed)
 }
 
 /// A refresh token whose MAC has held, presented by a client under its own policy.
@@ -124,10 +149,11 @@ async fn mint(
     rotated: Rotated,
     (scope, audience): (&Scope, &[String]),
     now: Timestamp,
-) -> Outcome<TokenResponse> {
+) -> Outcome<Refreshed> {
     let Some(session) = rotated.family.session else {
         return Err(Rejection::invalid_grant("the family has no session"));
     };
+    let expires_at = rotated.family.expires_at;
     let user = UserAuthorization {
         subject: rotated.subject,
         session,
@@ -143,7 +169,8 @@ async fn mint(
         IdTokenWish::Without
     };
     let request = AccessTokenRequest { client, audience, scope, user: Some(&user) };
-    issue::tokens(op, &request, id, now).await
+    let response = issue::tokens(op, &request, id, now).await?;
+    Ok(Refreshed { response, user, expires_at })
 }
 
 fn refusal(verdict: Verdict) -> Rejection {

@@ -152,8 +152,8 @@ pub struct LoggedOut {
 /// A link within this server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Link {
-    /// A path of this server.
-    pub href: &'static str,
+    /// A path of this server, or an address at its own issuer.
+    pub href: String,
     /// What the link says.
     pub label: &'static str,
 }
@@ -252,7 +252,35 @@ impl Message {
             "The address is wrong or the page has moved.",
             "Check the address.",
         );
-        Self { urgent: false, next: Some(Link { href: "/", label: "Go to the start page" }), ..page }
+        Self {
+            urgent: false,
+            next: Some(Link { href: "/".to_owned(), label: "Go to the start page" }),
+            ..page
+        }
+    }
+
+    /// There is no such page at a host that only keeps sessions; `issuer` is where the pages are.
+    pub fn not_at_this_host(issuer: String) -> Self {
+        let next = Some(Link { href: issuer, label: "Go to the sign\u{2011}in server" });
+        Self { next, ..Self::not_found() }
+    }
+
+    /// The request came under a name that is not one of this server's.
+    pub fn unknown_host() -> Self {
+        Self::new(
+            "This address is not known here",
+            "The request came under a host name that this server does not keep sessions at.",
+            "Go back to the app and start again. Operators: name the host in browser.hosts, and let the proxy pass on the Host header.",
+        )
+    }
+
+    /// A browser asked for a sign-in before anybody followed the link, or inside another page.
+    pub fn not_navigated() -> Self {
+        Self::new(
+            "This address is only for following a link",
+            "A sign\u{2011}in begins and ends in a page of its own, not in the background and not inside another page.",
+            "Go back to the app and start again.",
+        )
     }
 
     /// The same page with a reference to quote.

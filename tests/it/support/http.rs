@@ -34,6 +34,12 @@ impl Request {
         self
     }
 
+    /// Says another host's name.
+    pub(crate) fn host(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.headers[0].1);
+        self
+    }
+
     /// A urlencoded body.
     pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = encode(fields);

@@ -13,6 +13,7 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod surfer;
 
 /// What every specification uses.
 pub(crate) mod prelude {
@@ -26,6 +27,7 @@ pub(crate) mod prelude {
     pub(crate) use super::http::{Request, Response, encode, exchange};
     pub(crate) use super::people::{ALICE, AUDIENCE, BOB, CALLBACK};
     pub(crate) use super::server::{DAY, HOUR, MINUTE, SECOND, Server};
+    pub(crate) use super::surfer::Surfer;
     pub(crate) use serde_json::{Value, json};
     pub(crate) use signet::config::Config;
     pub(crate) use std::time::Duration;

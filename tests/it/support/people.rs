@@ -11,6 +11,8 @@ use signet::model::audit::Origin;
 use signet::oauth::client_metadata::ClientMetadata;
 use signet::secret::Password;
 
+use super::surfer;
+
 /// Name and password of a user with every standard claim.
 pub(crate) const ALICE: (&str, &str) = ("alice", "a long walk along the river");
 /// Name and password of a user with none.
@@ -46,7 +48,8 @@ fn all() -> Vec<(&'static str, Value)> {
         ("other", first_party("Another app of ours", "none")),
         ("web", first_party("A web application", "client_secret_basic")),
         ("post", first_party("A web application that posts its secret", "client_secret_post")),
-        ("cookie", with(first_party("A page", "none"), json!({ "client_class": "cookie" }))),
+        ("cookie", page(&["https://app.example.com/", "https://app.other.example/start?tab=1", "https://app.third.example/"])),
+        ("board", page(&["https://board.example.com/"])),
         (
             "strict",
             with(
@@ -87,6 +90,22 @@ fn all() -> Vec<(&'static str, Value)> {
             }),
         ),
     ]
+}
+
+/// A client in cookie mode at three hosts of ours.
+fn page(return_uris: &[&str]) -> Value {
+    let callbacks = [surfer::MAIN, surfer::OTHER, surfer::THIRD].map(|host| format!("{host}/session/callback"));
+    json!({
+        "client_name": "A page",
+        "token_endpoint_auth_method": "none",
+        "client_class": "cookie",
+        "redirect_uris": callbacks,
+        "return_uris": return_uris,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": PERSON,
+        "audience": [AUDIENCE],
+        "first_party": true,
+    })
 }
 
 fn with(mut metadata: Value, more: Value) -> Value {

@@ -20,6 +20,7 @@ use signet::server::provider::{self, World};
 use super::database::{Backend, Database};
 use super::http::Request;
 use super::people::{self, Secrets};
+use super::surfer;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -57,6 +58,12 @@ pub(crate) fn run(backend: Backend, change: impl Fn(&mut Config), test: impl Asy
         }
     });
     runtime.shutdown_background();
+}
+
+/// Three hosts of three root domains, the first the issuer's.
+pub(crate) fn three_hosts(config: &mut Config) {
+    config.public_url = surfer::MAIN.to_owned();
+    config.browser.hosts = vec![surfer::OTHER.to_owned(), surfer::THIRD.to_owned()];
 }
 
 /// Makes the schema, the keys, the users and the clients of a new database.

@@ -1,0 +1,40 @@
+//! What the two navigations have in common: a person has followed a link, in a page of its own.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::http::app::App;
+use crate::http::hosts;
+use crate::http::pages::view::Message;
+use crate::http::problem;
+
+/// The origin, one of ours, that a navigation came to.
+///
+/// # Errors
+/// A page: prefetched, not a navigation, inside another page, or under an unknown name.
+pub fn arrived(request: &HttpRequest, app: &App) -> Result<String, HttpResponse> {
+    if is_prefetch(request) || !is_navigation(request) {
+        return Err(problem::message(request, app, StatusCode::FORBIDDEN, Message::not_navigated()));
+    }
+    hosts::at(request, app)
+        .origin()
+        .map(ToOwned::to_owned)
+        .ok_or_else(|| problem::message(request, app, StatusCode::BAD_REQUEST, Message::unknown_host()))
+}
+
+/// A browser that reads ahead says so in one of these, with or without parameters.
+fn is_prefetch(request: &HttpRequest) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
+        let said = request.headers().get_all(*name).filter_map(|value| value.to_str().ok());
+        said.into_iter().any(|value| {
+            let value = value.to_ascii_lowercase();
+            value.contains("prefetch") || value.contains("prerender") || value.contains("preview")
+        })
+    })
+}
+
+fn is_navigation(request: &HttpRequest) -> bool {
+    [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+        .iter()
+        .all(|(name, expected)| request.headers().get_all(*name).all(|value| value == expected))
+}

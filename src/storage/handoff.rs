@@ -1,0 +1,154 @@
+//! Codes that this server redeems itself, at `/session/callback`: as at the token endpoint, but the same browser may
+//! repeat itself, and a code that came too late is told apart from one that never fitted.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::codes::{RedeemRequest, Redeemed};
+use super::db::{Sql, args};
+use super::row::time;
+use super::{Error, Store};
+use crate::clock::Timestamp;
+use crate::model::audit::{Event, Origin};
+use crate::model::family::{EndCause, FamilySecretId};
+use crate::secret::{ClientId, CodeHash, FamilyHandle, UserId};
+
+// `own`: presented with the right client, redirect URI and verifier, the last of which only the browser that began
+// can give.
+const STANDING: Sql = Sql::both(
+    "SELECT a.family_handle, a.user_id, a.redeemed_at, a.expires_at,
+        (a.client_id = $2 AND a.redirect_uri = $3 AND a.code_challenge = $4) AS own,
+        f.id, f.cur, f.status, f.expires_at AS family_expires_at
+     FROM authorization_code a LEFT JOIN refresh_family f ON f.handle = a.family_handle
+     WHERE a.code_hash = $1",
+);
+const REDEEMED_ELSEWHERE: Sql = Sql::both(
+    "SELECT family_handle, user_id, client_id FROM authorization_code
+     WHERE code_hash = $1 AND redeemed_at IS NOT NULL AND redirect_uri = $2",
+);
+
+/// Every statement of this file.
+pub(super) const ALL: &[Sql] = &[STANDING, REDEEMED_ELSEWHERE];
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    family_handle: Uuid,
+    user_id: Uuid,
+    redeemed_at: Option<i64>,
+    expires_at: i64,
+    own: Option<bool>,
+    id: Option<Vec<u8>>,
+    cur: Option<i64>,
+    status: Option<String>,
+    family_expires_at: Option<i64>,
+}
+
+/// What became of a code at `/session/callback`.
+#[derive(Clone, Debug)]
+pub enum Handoff {
+    /// Redeemed by this request, and by no other.
+    Redeemed(Box<Redeemed>),
+    /// The same browser repeats itself; nothing has changed.
+    Repeated(Repeated),
+    /// It came after its expiry, or after the session had ended, and would have fitted.
+    Late,
+    /// It had been redeemed before; what it gave has been revoked.
+    Replayed,
+    /// Unknown, foreign, or with another request's verifier. Nothing has changed.
+    Refused,
+}
+
+/// A family that the same code has begun a moment ago.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeated {
+    /// The secret id of its tokens.
+    pub family: FamilySecretId,
+    /// It is live, and its first token has not been used yet.
+    pub is_untouched: bool,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Redeems a code and begins its family: one success for any number of callers. Whoever proves to be the same
+    /// browser within `repeat` learns which family that was; any other replay ends it.
+    ///
+    /// # Errors
+    /// A storage fault; then the code may be presented again.
+    pub async fn redeem_at_callback(
+        &self,
+        request: &RedeemRequest,
+        repeat: Duration,
+        now: Timestamp,
+    ) -> Result<Handoff, Error> {
+        if let Some(redeemed) = self.redeem_once(request, now).await? {
+            return Ok(Handoff::Redeemed(Box::new(redeemed)));
+        }
+        let args =
+            args![&request.code, &request.client, &request.redirect_uri, request.code_challenge.clone()];
+        let Some(row) = self.db.fetch_optional::<StandingRow>(&STANDING, args).await? else {
+            return Ok(Handoff::Refused);
+        };
+        let own = row.own.unwrap_or(false);
+        match row.redeemed_at.map(time) {
+            None if own => Ok(Handoff::Late),
+            None => Ok(Handoff::Refused),
+            Some(at) if own && now.since(at) <= repeat => repeated(&row),
+            Some(_) => {
+                let code = (FamilyHandle(row.family_handle), UserId(row.user_id));
+                self.end_replayed(code, &request.client, &request.origin, now).await?;
+                Ok(Handoff::Replayed)
+            }
+        }
+    }
+
+    /// Ends what a code gave that has been redeemed at this redirect URI and now comes from somebody who is not the
+    /// browser that it was for. Whether it had been redeemed.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn end_replayed_code(
+        &self,
+        code: &CodeHash,
+        redirect_uri: &str,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let found = self
+            .db
+            .fetch_optional::<(Uuid, Uuid, String)>(&REDEEMED_ELSEWHERE, args![code, redirect_uri])
+            .await?;
+        let Some((family, user, client)) = found else { return Ok(false) };
+        self.end_replayed((FamilyHandle(family), UserId(user)), &ClientId(client), origin, now).await?;
+        Ok(true)
+    }
+
+    /// Ends the family of a code that was presented again, with its audit entry and its entry in the feed.
+    pub(super) async fn end_replayed(
+        &self,
+        (family, user): (FamilyHandle, UserId),
+        client: &ClientId,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let entry = self
+            .audit_entry(Event::CodeReplayed, format!("client:{client}"), now)?
+            .user(user)
+            .client(client)
+            .origin(origin)
+            .cause("a redeemed authorization code was presented again");
+        self.end_family(family, None, EndCause::CodeReuse, entry).await?;
+        Ok(())
+    }
+}
+
+fn repeated(row: &StandingRow) -> Result<Handoff, Error> {
+    let corrupt = || Error::Corrupt { table: "refresh_family", column: "id" };
+    let id = row.id.as_deref().and_then(FamilySecretId::from_slice).ok_or_else(corrupt)?;
+    Ok(Handoff::Repeated(Repeated {
+        family: id,
+        is_untouched: row.status.as_deref() == Some("active") && row.cur == Some(0),
+        expires_at: time(row.family_expires_at.unwrap_or(row.expires_at)),
+    }))
+}
