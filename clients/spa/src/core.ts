@@ -86,7 +86,7 @@ interface Held extends Grant {
 }
 
 type Message =
-  | { readonly want: string; readonly grant: Grant }
+  | { readonly want: string; readonly grant: Grant; readonly sent: number }
   | { readonly over: string };
 
 /** Milliseconds in which the announcement of the tab that held the lock arrives. */
@@ -164,7 +164,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     known = true;
     resume = failures = 0;
     fault = undefined;
-    if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined } });
+    if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined }, sent: env.Date.now() });
     emit({ type, session: grant.session });
     arm();
     return held;
@@ -194,8 +194,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     return error;
   };
 
-  const renew = async (stale: Held | null, waited: boolean): Promise<Held> => {
-    const before = endings;
+  const renew = async (stale: Held | null, before: number, waited: boolean): Promise<Held> => {
     // What another tab has announced meanwhile.
     const announced = () => (held && held !== stale && usable(held) ? held : null);
     if (waited && !announced()) await sleep(NEWS_PATIENCE);
@@ -224,8 +223,8 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
   };
 
   /** One at a time in this tab and, where there are locks, in the browser. */
-  const refresh = (stale: Held | null): Promise<Held> =>
-    (refreshing ??= locked(env, mode.name, (waited) => renew(stale, waited)).finally(() => {
+  const refresh = (stale: Held | null, before = endings): Promise<Held> =>
+    (refreshing ??= locked(env, mode.name, (waited) => renew(stale, before, waited)).finally(() => {
       refreshing = undefined;
       arm();
     }));
@@ -260,8 +259,9 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
         signOut(message.over, true);
       }
     } else if (mode.shared && message.want === mode.want) {
-      const { grant } = message;
-      if (!held || !isSame(grant) || grant.lifetime > left(held)) adopt(grant, false);
+      // A tab that was frozen hears of it late.
+      const lifetime = message.grant.lifetime + message.sent - env.Date.now();
+      if (!held || !isSame(message.grant) || lifetime > left(held)) adopt({ ...message.grant, lifetime }, false);
     }
     news?.();
   };
