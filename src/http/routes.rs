@@ -102,7 +102,7 @@ pub fn public(config: &mut web::ServiceConfig, demo: Option<&Protect>) {
         edge::mount_behind(config, row, protect);
     }
     config.service(
-        web::resource(["/assets/{name}", "/demo", "/demo/callback"])
+        web::resource(["/assets/{name}", "/demo", "/demo/callback", "/demo/app"])
             .wrap(actix_web::middleware::from_fn(edge::asset))
             .route(web::to(metadata::asset)),
     );

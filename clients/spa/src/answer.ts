@@ -23,6 +23,8 @@ export interface Grant {
   readonly session: Session;
   /** The next refresh token. Token mode only: in cookie mode no answer has one. */
   readonly refresh?: string | undefined;
+  /** The ID token as it came. Token mode only. */
+  readonly idToken?: string | undefined;
 }
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -56,12 +58,12 @@ export function grantOf(body: Json, known: Session | undefined): Grant {
   if (typeof token !== "string" || typeof sub !== "string" || !/^bearer$/i.test(String(body["token_type"]))) {
     throw new SignetError("unavailable", "bad_answer");
   }
-  const refresh = body["refresh_token"];
   return {
     token,
     lifetime: Math.max(Number(body["expires_in"]) || 60, 1) * 1000,
     session: { ...(sub === known?.sub && known), ...said, sub },
-    refresh: typeof refresh === "string" ? refresh : undefined,
+    refresh: body["refresh_token"] as string | undefined,
+    idToken: body["id_token"] as string | undefined,
   };
 }
 

@@ -164,7 +164,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     known = true;
     resume = failures = 0;
     fault = undefined;
-    if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined }, sent: env.Date.now() });
+    if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined, idToken: undefined }, sent: env.Date.now() });
     emit({ type, session: grant.session });
     arm();
     return held;

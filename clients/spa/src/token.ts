@@ -9,6 +9,8 @@ import { form, goTo, withQuery } from "./leaving.js";
 export interface Stored {
   readonly refresh: string;
   readonly session: Session;
+  /** The last ID token, for whoever checks its signature or needs it as a hint. */
+  readonly idToken?: string | undefined;
 }
 
 /**
@@ -112,6 +114,8 @@ export function tokenClient(options: TokenOptions): Client {
       code_verifier: String(transaction.verifier),
     });
     checkId(answer, ({ nonce }) => nonce === transaction.nonce);
+    // What was kept of another session must not be taken for this one's.
+    await store.remove();
     return grantOf(answer, undefined);
   };
 
@@ -140,10 +144,11 @@ export function tokenClient(options: TokenOptions): Client {
         if (answer["id_token"] !== undefined) checkId(answer, ({ sub }) => sub === session.sub);
         return grantOf(answer, session);
       },
-      keep: async ({ refresh, session }) => {
+      keep: async ({ refresh, session, idToken }) => {
         // An answer without a refresh token leaves the one there is in force (RFC 6749 §6).
-        const kept = refresh ?? (await store.get())?.refresh;
-        if (kept) await store.set({ refresh: kept, session });
+        const kept = await store.get();
+        const next = refresh ?? kept?.refresh;
+        if (next) await store.set({ refresh: next, session, idToken: idToken ?? kept?.idToken });
       },
       // A refused token is never sent again; another tab may have put a newer one into the store.
       doubts: async () => ((await store.get())?.refresh ?? sent) !== sent,

@@ -1,7 +1,11 @@
-// Writes the client into the demo as one readable file; scripts/test-clients fails if that makes a difference.
+// Writes the client as one readable file: into the demo, or to the path that is given, from the folder of the repository.
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.mjs";
-import { writeFile } from "node:fs/promises";
 
-const place = new URL("../../../src/http/pages/demo/signet-spa.js", import.meta.url);
-const banner = "// @signet/spa, of clients/spa/src. Made by `npm run demo` there; do not edit.\n";
-await writeFile(place, banner + (await bundle("export { cookieClient, tokenClient } from '@signet/spa'", { minify: false })));
+const root = new URL("../../../", import.meta.url);
+const place = fileURLToPath(new URL(process.argv[2] ?? "src/http/pages/demo/signet-spa.js", root));
+const banner = "// @signet/spa, made of clients/spa/src by `npm run demo` there; do not edit.\n";
+await mkdir(dirname(place), { recursive: true });
+await writeFile(place, banner + (await bundle('export { cookieClient, tokenClient } from "@signet/spa"', { minify: false })));

@@ -161,7 +161,7 @@ export class Tab extends EventTarget {
   }
 
   async #fetch(input, init) {
-    const request = new Request(input, init);
+    const request = new Request(typeof input === "string" ? new URL(input, this.href) : input, init);
     const answering = this.server.answer(request, this);
     const response = await Promise.race([
       answering,

@@ -36,15 +36,19 @@ const HTML: &str = "text/html; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("/assets/style.css", CSS, include_str!("assets/style.css")),
     ("/assets/page.js", JS, include_str!("assets/page.js")),
     ("/assets/signet.svg", SVG, include_str!("assets/signet.svg")),
     // The redirect URI of the demo client shows the same page: the page's script reads the answer off its address.
     ("/demo", HTML, include_str!("demo/demo.html")),
     ("/demo/callback", HTML, include_str!("demo/demo.html")),
+    ("/demo/app", HTML, include_str!("demo/app.html")),
     ("/assets/demo.css", CSS, include_str!("demo/demo.css")),
     ("/assets/demo.js", JS, include_str!("demo/demo.js")),
+    ("/assets/demo-app.js", JS, include_str!("demo/app.js")),
+    // clients/spa as one file; scripts/test-clients holds it equal to the source there.
+    ("/assets/demo-spa.js", JS, include_str!("demo/signet-spa.js")),
     ("/assets/demo-oauth.js", JS, include_str!("demo/oauth.js")),
     ("/assets/demo-verdict.js", JS, include_str!("demo/verdict.js")),
 ];
@@ -81,8 +85,11 @@ mod tests {
             [
                 "/demo",
                 "/demo/callback",
+                "/demo/app",
                 "/assets/demo.css",
                 "/assets/demo.js",
+                "/assets/demo-app.js",
+                "/assets/demo-spa.js",
                 "/assets/demo-oauth.js",
                 "/assets/demo-verdict.js"
             ]

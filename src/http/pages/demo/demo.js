@@ -1,8 +1,10 @@
-// The demo page: state in memory, one function per button, and a channel to the other tabs.
-import { beginSignIn, call, decode, discover, finishSignIn, problem, refresh, revoke, verify } from "/assets/demo-oauth.js";
+// The demo page: a client in token mode whose refresh token the scenes can reach, one function per button, and a channel
+// to the other tabs.
+import { call, decode, discover, problem, refresh, verify } from "/assets/demo-oauth.js";
+import { tokenClient } from "/assets/demo-spa.js";
 import { explain, explainOwner } from "/assets/demo-verdict.js";
 
-const client = {
+const app = {
   id: "demo-spa",
   redirectUri: `${location.origin}/demo/callback`,
   scope: "openid profile email offline_access read write",
@@ -17,73 +19,99 @@ const tab = Math.random().toString(36).slice(2, 10); // a label, not a secret
 const channel = new BroadcastChannel("signet-demo");
 
 let server = null;
-/** The tokens, or null: `{access, refresh, id, expiresAt, refreshedAt, generation}`. In memory, and nowhere else. */
-let session = null;
+let client = null;
+/** What the client keeps, or null: `{refresh, session, idToken, refreshedAt, generation}`. In memory, and nowhere else. */
+let kept = null;
+/** The client's access token, to be shown and to be refused. */
+let access = null;
 /** The thief's copy, or null: `{token, generation}`. `generation` counts the owner's refreshes when it was made. */
 let thief = null;
 let waiting = {}; // answers that other tabs owe this one, by kind
 
 // ---- Session ---------------------------------------------------------------------------------------------------
 
-function adopt(next, { tell = true } = {}) {
-  session = next;
-  if (tell) channel.postMessage({ kind: "session", session });
+/** Where the client keeps its refresh token: in a variable of every open tab. Applications leave this to the client. */
+const store = {
+  get: () => kept,
+  set(next) {
+    const rotated = kept !== null && next.refresh !== kept.refresh;
+    share({
+      ...next,
+      refreshedAt: rotated ? Date.now() : kept?.refreshedAt ?? null,
+      generation: kept ? kept.generation + (rotated ? 1 : 0) : 0,
+    });
+  },
+  remove: () => share(null),
+};
+
+function share(next) {
+  kept = next;
+  channel.postMessage({ kind: "session", kept });
   show();
 }
 
-function renew(body) {
-  const now = Date.now();
-  const rotated = Boolean(body.refresh_token) && body.refresh_token !== session?.refresh;
-  adopt({
-    access: body.access_token,
-    refresh: body.refresh_token ?? session?.refresh ?? null,
-    id: body.id_token ?? session?.id ?? null,
-    expiresAt: now + (body.expires_in ?? 0) * 1000,
-    refreshedAt: rotated && session ? now : session?.refreshedAt ?? null,
-    generation: session ? session.generation + (rotated ? 1 : 0) : 0,
-  });
+async function changed(change) {
+  if (change.type === "signed-out") {
+    access = null;
+    if (change.elsewhere) {
+      say("Signed out in another tab", "bad");
+      log("Tab", "Another tab ended the session", "bad");
+    } else if (change.reason !== "logout") {
+      // Only the server's word means signed out: a fault or a busy server leaves the session as it is.
+      ended("the server refused the refresh token");
+    }
+  } else if (change.type !== "unavailable") {
+    access = await client.getAccessToken().catch(() => null);
+  }
+  show();
 }
 
-function end(why) {
-  session = null;
-  channel.postMessage({ kind: "ended", why });
-  show();
+function ended(why) {
   say(`Signed out: ${why}`, "bad");
 }
 
 async function callApi(who = "Owner") {
-  const answer = await call("/demo/api/me", { headers: { Authorization: `Bearer ${session?.access ?? ""}` } });
+  const answer = await call("/demo/api/me", { headers: { Authorization: `Bearer ${access ?? ""}` } });
   at("demo-answer").textContent = `GET /demo/api/me → ${answer.status || "no answer"}\n\n${pretty(answer.body)}`;
   log(who, `API call: ${problem(answer)}`, answer.status === 200 ? "good" : "bad");
   return answer;
 }
 
 async function refreshAsOwner({ silent = false } = {}) {
-  if (!session?.refresh) return null;
-  const before = session.refresh;
-  const answer = await refresh(server, client, before);
+  if (!kept) return null;
+  const before = kept.refresh;
+  const answer = await refreshByClient(before);
   const meaning = thief?.used && !silent ? explainOwner(answer, thief.token) : null;
   if (answer.status === 200) {
-    renew(answer.body);
-    const what = !answer.body.refresh_token || answer.body.refresh_token === before ? "no new refresh token" : "new tokens";
+    const what = answer.body.refresh_token ? "new tokens" : "no new refresh token";
     log("Owner", `Refresh: ${what} in ${Math.round(answer.ms)} ms`, "good");
   } else {
     log("Owner", `Refresh: ${problem(answer)}`, "bad");
   }
   if (meaning) verdict(meaning);
-  // Only invalid_grant means signed out: a fault or a busy server leaves the session as it is.
-  if (answer.body?.error === "invalid_grant") end("the server refused the refresh token");
   return answer;
+}
+
+/** What the client's refresh came to, in the form of the token endpoint's answer. */
+async function refreshByClient(before) {
+  const began = performance.now();
+  try {
+    await client.getAccessToken({ refresh: true });
+    const now = kept?.refresh;
+    return { status: 200, body: { refresh_token: now === before ? undefined : now }, ms: performance.now() - began };
+  } catch (fault) {
+    const status = fault.kind === "signed-out" ? 400 : fault.code === "no_answer" ? 0 : 503;
+    return { status, body: { error: fault.code ?? String(fault) }, ms: performance.now() - began };
+  }
 }
 
 // ---- Other tabs ------------------------------------------------------------------------------------------------
 
 channel.addEventListener("message", ({ data }) => {
   switch (data?.kind) {
-    case "hello": if (session) channel.postMessage({ kind: "welcome", session }); break;
+    case "hello": if (kept) channel.postMessage({ kind: "welcome", kept }); break;
     case "welcome": waiting.welcome?.(data); break;
-    case "session": adopt(data.session, { tell: false }); break;
-    case "ended": if (session) { session = null; show(); say(`Signed out in another tab: ${data.why}`, "bad"); log("Tab", "Another tab ended the session", "bad"); } break;
+    case "session": kept = data.kept; show(); break;
     case "race": channel.postMessage({ kind: "racer", tab }); break;
     case "racer": waiting.racer?.(data); break;
     case "start": void joinRace(data); break;
@@ -91,15 +119,14 @@ channel.addEventListener("message", ({ data }) => {
   }
 });
 
-/** Asks the other tabs for the session; false when none has it. */
+/** Asks the other tabs for the refresh token. */
 async function askOtherTabs() {
   const answer = new Promise((resolve) => { waiting.welcome = resolve; });
   channel.postMessage({ kind: "hello" });
   const found = await Promise.race([answer, pause(400)]);
-  if (!found) return false;
-  adopt(found.session, { tell: false });
+  if (!found) return;
+  kept = found.kept;
   log("Tab", "Got the session from another tab, in memory");
-  return true;
 }
 
 async function joinRace({ share, token }) {
@@ -108,7 +135,7 @@ async function joinRace({ share, token }) {
 }
 
 function volley(count, token) {
-  return Promise.all(Array.from({ length: count }, () => refresh(server, client, token)));
+  return Promise.all(Array.from({ length: count }, () => refresh(server, app, token)));
 }
 
 async function race() {
@@ -117,7 +144,7 @@ async function race() {
   channel.postMessage({ kind: "race" });
   await pause(200);
   const share = Math.ceil(RACERS / (others.size + 1));
-  const token = session.refresh;
+  const token = kept.refresh;
   const answers = [];
   const all = new Promise((resolve) => {
     let missing = others.size;
@@ -136,9 +163,9 @@ async function race() {
   at("demo-answer").textContent = `${answers.length} × POST /token with ${mask(token)}\n\n` +
     [...tally(answers.map((answer) => `${problem(answer)} → ${answer.body?.refresh_token ? mask(answer.body.refresh_token) : "no refresh token"}`))]
       .map(([what, count]) => `${String(count).padStart(3)} × ${what}`).join("\n");
-  const last = good.find(({ body }) => body.refresh_token) ?? good[0];
-  if (last) renew(last.body);
-  if (answers.some(({ body }) => body?.error === "invalid_grant")) end("the server refused a refresh in the race");
+  const last = good.find(({ body }) => body.refresh_token);
+  if (last && kept) store.set({ ...kept, refresh: last.body.refresh_token });
+  if (answers.some(({ body }) => body?.error === "invalid_grant")) await refreshAsOwner();
 }
 
 // ---- Ending ----------------------------------------------------------------------------------------------------
@@ -147,8 +174,8 @@ async function race() {
  * Asks the API until it refuses the access token: `{answer, calls, ms}`. It verifies tokens in its own memory and learns
  * of a revocation from the feed, a moment after the answer to whoever revoked.
  */
-async function untilRefused(access, patience = 30_000) {
-  const headers = { Authorization: `Bearer ${access}` };
+async function untilRefused(token, patience = 30_000) {
+  const headers = { Authorization: `Bearer ${token}` };
   const began = performance.now();
   for (let calls = 1; ; calls += 1) {
     const answer = await call("/demo/api/me", { headers });
@@ -160,54 +187,54 @@ async function untilRefused(access, patience = 30_000) {
 }
 
 async function revokeSession() {
-  const { access, refresh: token } = session;
-  const answer = await revoke(server, client, token);
-  log("Owner", `Revoke: ${problem(answer)}`, answer.status === 200 ? "good" : "bad");
-  if (answer.status !== 200) return;
-  const check = await refresh(server, client, token);
+  const [old, token] = [access, kept.refresh];
+  await client.logout();
+  log("Owner", "Revoke: confirmed", "good");
+  const check = await refresh(server, app, token);
   log("Server", `A refresh with the revoked token: ${problem(check)}`, check.body?.error === "invalid_grant" ? "good" : "bad");
-  const { answer: last, ms } = await untilRefused(access);
+  const { answer: last, ms } = await untilRefused(old);
   log("Server", `API call: ${problem(last)}, ${ms} ms after that`, last.status === 401 ? "good" : "bad");
-  end("the refresh token was revoked");
+  ended("the refresh token was revoked");
 }
 
 async function logoutAll() {
-  const { access, refresh: token } = session;
-  const headers = { Authorization: `Bearer ${access}` };
+  const [old, token] = [access, kept.refresh];
+  const headers = { Authorization: `Bearer ${old}` };
   const answer = await call("/demo/api/logout-all", { method: "POST", headers });
   log("Owner", `Log out all devices: ${problem(answer)}`, answer.status < 300 && answer.status > 0 ? "good" : "bad");
   at("demo-answer").textContent = `POST /demo/api/logout-all → ${answer.status || "no answer"}\n\n${pretty(answer.body)}`;
   if (answer.status >= 300 || answer.status === 0) return;
 
-  const { answer: last, calls, ms } = await untilRefused(access);
+  const { answer: last, calls, ms } = await untilRefused(old);
   log("Server", last.status === 401
     ? `The API refused the access token ${ms} ms after the answer (call ${calls})`
     : `The API still accepts the access token after 30 s: ${problem(last)}`, last.status === 401 ? "good" : "bad");
-  const check = await refresh(server, client, token);
+  const check = await refresh(server, app, token);
   log("Server", `A refresh after log-out: ${problem(check)}`, check.body?.error === "invalid_grant" ? "good" : "bad");
-  end("all devices were logged out");
+  await client.logout();
+  ended("all devices were logged out");
 }
 
 // ---- The thief -------------------------------------------------------------------------------------------------
 
 function steal() {
-  thief = { token: session.refresh, generation: session.generation, used: false };
+  thief = { token: kept.refresh, generation: kept.generation, used: false };
   at("demo-verdict").hidden = true;
   log("Thief", `Copied the refresh token ${mask(thief.token)}`, "warn");
   show();
 }
 
 async function presentCopy() {
-  const facts = { copy: thief.token, current: session?.refresh ?? null, behind: session ? session.generation - thief.generation : 0 };
-  const answer = await refresh(server, client, thief.token);
+  const facts = { copy: thief.token, current: kept?.refresh ?? null, behind: kept ? kept.generation - thief.generation : 0 };
+  const answer = await refresh(server, app, thief.token);
   log("Thief", `Presents ${mask(thief.token)}: ${problem(answer)}`, "warn");
   const meaning = explain(answer, facts);
   verdict(meaning);
   thief.used = true;
   if (answer.status === 200 && answer.body.refresh_token) {
-    thief = { token: answer.body.refresh_token, generation: session?.generation ?? 0, used: true };
+    thief = { token: answer.body.refresh_token, generation: kept?.generation ?? 0, used: true };
   }
-  if (answer.body?.error === "invalid_grant" && session) {
+  if (answer.body?.error === "invalid_grant" && kept) {
     await callApi();
     await refreshAsOwner({ silent: true });
   }
@@ -224,7 +251,7 @@ async function playScene() {
     if ((await refreshAsOwner())?.status !== 200) return;
     const until = Date.now() + (windows.hold + 1) * 1000;
     while (Date.now() < until) {
-      if (!session) return;
+      if (!kept) return;
       clock.textContent = `The owner works on. ${Math.ceil((until - Date.now()) / 1000)} s until the next refresh …`;
       await pause(250);
     }
@@ -239,10 +266,11 @@ async function playScene() {
 
 // ---- The page --------------------------------------------------------------------------------------------------
 
-let drawn = null; // the session whose claims are on the page
+let drawn = {}; // the tokens whose claims are on the page
 
 function show() {
-  const signedIn = session !== null;
+  const session = client?.session ?? null;
+  const signedIn = session !== null && kept !== null;
   at("in").hidden = at("demo-claims").hidden = !signedIn;
   at("out").hidden = signedIn;
   at("work").hidden = !signedIn && !at("demo-log").children.length;
@@ -251,16 +279,15 @@ function show() {
   }
   at("demo-thief").disabled = !thief || busy;
   at("thief-loot").textContent = thief ? `The thief holds ${mask(thief.token)}.` : "The thief has nothing.";
-  if (!signedIn) { drawn = null; return; }
-  const claims = decode(session.id)?.claims ?? {};
-  say(`Signed in as ${claims.preferred_username ?? claims.name ?? claims.sub ?? "someone"}`, "good");
-  at("demo-refresh-token").textContent = session.refresh ? mask(session.refresh) : "none";
-  at("demo-generation").textContent = session.generation === 1 ? "once" : `${session.generation} times`;
+  if (!signedIn) { drawn = {}; return; }
+  say(`Signed in as ${session.preferred_username ?? session.name ?? session.sub}`, "good");
+  at("demo-refresh-token").textContent = mask(kept.refresh);
+  at("demo-generation").textContent = kept.generation === 1 ? "once" : `${kept.generation} times`;
   tick();
-  if (drawn?.access === session.access && drawn?.id === session.id) return;
-  drawn = session;
-  void draw("demo-id-claims", "id-signature", session.id);
-  void draw("demo-access-claims", "access-signature", session.access);
+  if (drawn.access === access && drawn.id === kept.idToken) return;
+  drawn = { access, id: kept.idToken };
+  void draw("demo-id-claims", "id-signature", kept.idToken);
+  void draw("demo-access-claims", "access-signature", access);
 }
 
 async function draw(where, badge, jwt) {
@@ -272,10 +299,10 @@ async function draw(where, badge, jwt) {
 }
 
 function tick() {
-  if (!session) return;
-  const left = Math.ceil((session.expiresAt - Date.now()) / 1000);
+  if (!kept) return;
+  const left = Math.ceil((decode(access)?.claims.exp ?? 0) - Date.now() / 1000);
   at("demo-expiry").textContent = left > 0 ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left` : "expired";
-  const age = session.refreshedAt === null ? null : Math.floor((Date.now() - session.refreshedAt) / 1000);
+  const age = kept.refreshedAt === null ? null : Math.floor((Date.now() - kept.refreshedAt) / 1000);
   at("demo-age").textContent = age === null ? "not yet" : `${age} s`;
   const now = age === null ? null : age <= windows.retry ? "retry" : age <= windows.hold ? "hold" : "late";
   for (const name of ["retry", "hold", "late"]) at(`window-${name}`).toggleAttribute("data-now", name === now);
@@ -342,7 +369,7 @@ function on(id, action) {
 }
 
 async function start() {
-  on("demo-signin", () => beginSignIn(server, client));
+  on("demo-signin", () => client.signIn({ returnTo: "/demo" }));
   on("demo-api", () => callApi());
   on("demo-refresh", () => refreshAsOwner());
   on("demo-owner", () => refreshAsOwner());
@@ -354,9 +381,6 @@ async function start() {
   on("demo-scene", playScene);
   setInterval(tick, 250);
 
-  const query = new URLSearchParams(location.search);
-  // The code must not stay in the address bar or the history, whatever becomes of it.
-  if (location.pathname !== "/demo" || location.search) history.replaceState(null, "", "/demo");
   server = await discover();
   if (new URL(server.issuer).origin !== location.origin) {
     const link = document.createElement("a");
@@ -365,12 +389,17 @@ async function start() {
     at("demo-status").replaceChildren("Open this page at the issuer's address: ", link);
     return;
   }
+  client = tokenClient({ issuer: server.issuer, clientId: app.id, redirectUri: app.redirectUri, scope: app.scope, store });
+  client.onChange(changed);
   at("demo-signin").disabled = false;
-  if (query.has("state")) {
-    const answer = await finishSignIn(server, client, query);
-    log("Owner", `Signed in; code traded for tokens in ${Math.round(answer.ms)} ms`, "good");
-    renew(answer.body);
-  } else if (!(await askOtherTabs())) {
+  const answered = new URLSearchParams(location.search).has("state");
+  if (!answered) await askOtherTabs();
+  await client.ready();
+  if (location.pathname !== "/demo" || location.search) history.replaceState(null, "", "/demo");
+  if (client.returnError) throw client.returnError;
+  if (client.session) {
+    if (answered) log("Owner", "Signed in; code traded for tokens", "good");
+  } else {
     say("Not signed in");
   }
 }
