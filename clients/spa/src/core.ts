@@ -110,7 +110,6 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
   /** Counts the sign-outs: what was asked for before one is worth nothing after it. */
   let endings = 0;
   let begun: Promise<void> | undefined;
-  let restoring: Promise<Session | null> | undefined;
   let refreshing: Promise<Held> | undefined;
   let failures = 0;
   /** Why nothing is asked for a while, and until when. */
@@ -145,18 +144,16 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     });
 
   const emit = (change: Change) => {
-    for (const listener of [...listeners]) {
+    listeners.forEach((listener) => {
       try {
         listener(change);
       } catch (error) {
         env.reportError?.(error);
       }
-    }
+    });
   };
 
-  const tell = (message: Message) => {
-    channel?.postMessage(message);
-  };
+  const tell = (message: Message) => channel?.postMessage(message);
 
   const adopt = (grant: Grant, own: boolean): Held => {
     const type = isSame(grant) ? "refreshed" : "signed-in";
@@ -201,7 +198,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     for (let again = false; ; again = true) {
       const other = announced();
       if (other) return other;
-      if (endings !== before) throw new SignetError("signed-out", LOGOUT);
+      if (endings !== before) throw new SignetError(SIGNED_OUT, LOGOUT);
       if (fault && pausing() > 0) throw fault;
       const asked = now();
       try {
@@ -274,7 +271,8 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     }
   };
 
-  const restore = async () => {
+  const ready = async () => {
+    // The address is read, and what it says used, once.
     await (begun ??= begin());
     try {
       if (!known) await refresh(null);
@@ -285,12 +283,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     return held?.session ?? null;
   };
 
-  const ready = () =>
-    (restoring ??= restore().finally(() => {
-      restoring = undefined;
-    }));
-
-  const token = async (fresh?: boolean) => {
+  const token = async ({ refresh: fresh = false } = {}) => {
     if (!known) await ready();
     const mine = held;
     if (!mine) throw new SignetError(SIGNED_OUT, "login_required");
@@ -319,7 +312,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
       return mode.error();
     },
     ready,
-    getAccessToken: (options) => token(options?.refresh),
+    getAccessToken: token,
     fetch: bearer(env, apis.map(exactOrigin), {
       token,
       next: async (used) => (held && held.token !== used ? held : await refresh(held)).token,
@@ -358,7 +351,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
 
 /** The text if it is an origin as browsers write it. */
 export function exactOrigin(text: string): string {
-  if (new URL(text).origin !== text) throw new TypeError(`not an origin: ${text}`);
+  if (new URL(text).origin !== text) throw new TypeError(text);
   return text;
 }
 

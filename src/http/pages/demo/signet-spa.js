@@ -143,7 +143,6 @@ function client(mode, apis = [], env) {
   let known = false;
   let endings = 0;
   let begun;
-  let restoring;
   let refreshing;
   let failures = 0;
   let fault2;
@@ -169,17 +168,15 @@ function client(mode, apis = [], env) {
     env.setTimeout(resolve, milliseconds);
   });
   const emit = (change) => {
-    for (const listener of [...listeners]) {
+    listeners.forEach((listener) => {
       try {
         listener(change);
       } catch (error) {
         env.reportError?.(error);
       }
-    }
+    });
   };
-  const tell = (message) => {
-    channel?.postMessage(message);
-  };
+  const tell = (message) => channel?.postMessage(message);
   const adopt = (grant, own) => {
     const type = isSame(grant) ? "refreshed" : "signed-in";
     held = { ...grant, until: now() + grant.lifetime, jitter: env.Math.random() };
@@ -223,7 +220,7 @@ function client(mode, apis = [], env) {
       if (other)
         return other;
       if (endings !== before)
-        throw new SignetError("signed-out", LOGOUT);
+        throw new SignetError(SIGNED_OUT, LOGOUT);
       if (fault2 && pausing() > 0)
         throw fault2;
       const asked = now();
@@ -293,7 +290,7 @@ function client(mode, apis = [], env) {
       adopt(grant, true);
     }
   };
-  const restore = async () => {
+  const ready = async () => {
     await (begun ??= begin());
     try {
       if (!known)
@@ -305,10 +302,7 @@ function client(mode, apis = [], env) {
     known = true;
     return held?.session ?? null;
   };
-  const ready = () => restoring ??= restore().finally(() => {
-    restoring = void 0;
-  });
-  const token = async (fresh) => {
+  const token = async ({ refresh: fresh = false } = {}) => {
     if (!known)
       await ready();
     const mine = held;
@@ -338,7 +332,7 @@ function client(mode, apis = [], env) {
       return mode.error();
     },
     ready,
-    getAccessToken: (options) => token(options?.refresh),
+    getAccessToken: token,
     fetch: bearer(env, apis.map(exactOrigin), {
       token,
       next: async (used) => (held && held.token !== used ? held : await refresh(held)).token,
@@ -378,7 +372,7 @@ function client(mode, apis = [], env) {
 }
 function exactOrigin(text) {
   if (new URL(text).origin !== text)
-    throw new TypeError(`not an origin: ${text}`);
+    throw new TypeError(text);
   return text;
 }
 function lead({ lifetime }) {
