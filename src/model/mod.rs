@@ -12,3 +12,4 @@ pub mod rotation;
 pub mod session;
 pub mod session_policy;
 pub mod user;
+pub mod user_agent;
