@@ -51,6 +51,13 @@ impl Timestamp {
         chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
     }
 
+    /// "1 January 2026, 09:30 UTC".
+    pub fn words(self) -> String {
+        chrono::DateTime::from_timestamp_millis(self.0)
+            .map(|time| time.format("%-d %B %Y, %H:%M UTC").to_string())
+            .unwrap_or_default()
+    }
+
     /// RFC 3339 in UTC with seconds, for people.
     pub fn rfc3339(self) -> String {
         chrono::DateTime::from_timestamp_millis(self.0)

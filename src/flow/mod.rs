@@ -3,6 +3,7 @@
 //! A flow takes the [`Provider`] and what the edge has parsed, reads the clock once, and returns either what to
 //! answer or a [`rejection::Rejection`].
 
+pub mod account;
 pub mod admin;
 pub mod authorize;
 pub mod bearer;
@@ -11,6 +12,7 @@ pub mod client_auth;
 pub mod clients;
 pub mod consent;
 pub mod grant;
+pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod keys;

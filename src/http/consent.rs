@@ -44,7 +44,7 @@ pub async fn consent(request: HttpRequest, app: Data<App>, payload: Payload) -> 
 
 async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpResponse, Refusal> {
     let op = &app.provider;
-    let interaction = login::open(app, params, browser).await?;
+    let interaction = login::open_request(app, params, browser).await?;
     let Some(cookie) = &browser.session else { return Ok(sign_in_first(app, interaction)) };
     let found = op.store.session_by_cookie(&SessionHash::from(cookie), op.clock.now()).await?;
     let Some((session, username)) = found else { return Ok(sign_in_first(app, interaction)) };
@@ -82,7 +82,7 @@ async fn take(
 ) -> Result<HttpResponse, Refusal> {
     let op = &app.provider;
     let now = op.clock.now();
-    let interaction = login::open(app, params, browser).await?;
+    let interaction = login::open_request(app, params, browser).await?;
     let session: Option<LoginSession> = authorize::session(op, browser, now).await?;
     let Some(session) = session else { return Ok(sign_in_first(app, interaction)) };
     // Whoever has signed in meanwhile did not see this page.

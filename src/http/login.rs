@@ -10,9 +10,10 @@ use super::body::{self, FORM_LIMIT};
 use super::headers::{PageSources, page};
 use super::pages::view::{self, Login, LoginProblem};
 use super::{authorize as edge, cookie, csrf, problem};
+use crate::flow::authorize::OpenInteraction;
 use crate::flow::authorize::problem::{PageProblem, Refusal};
-use crate::flow::authorize::{self, OpenInteraction};
 use crate::flow::browser::Browser;
+use crate::flow::interaction::{self, Opened};
 use crate::flow::login::{self, LoginOutcome, LoginRequest};
 use crate::flow::rejection::RETRY_AFTER_SECONDS;
 use crate::model::client::Client;
@@ -46,7 +47,7 @@ pub async fn login(request: HttpRequest, app: Data<App>, payload: Payload) -> Ht
         take(&request, &app, params, browser, interaction).await
     } else {
         let shown = Shown {
-            username: interaction.request.login_hint.clone().unwrap_or_default(),
+            username: interaction.login_hint().unwrap_or_default().to_owned(),
             ..Shown::default()
         };
         show(&app, &interaction, &browser, shown, StatusCode::OK)
@@ -54,13 +55,21 @@ pub async fn login(request: HttpRequest, app: Data<App>, payload: Payload) -> Ht
 }
 
 /// The interaction that a page's `interaction` parameter names.
+async fn open(app: &App, params: &Params, browser: &Browser) -> Result<Opened, Refusal> {
+    let op = &app.provider;
+    let handle = params.get("interaction").ok_or(Refusal::Page(Box::new(PageProblem::Interaction)))?;
+    interaction::open(op, handle, browser, op.clock.now()).await
+}
+
+/// The same where only a client's request will do: there is nothing to consent to on the way to a page of ours.
 ///
 /// # Errors
 /// A page.
-pub async fn open(app: &App, params: &Params, browser: &Browser) -> Result<OpenInteraction, Refusal> {
-    let op = &app.provider;
-    let handle = params.get("interaction").ok_or(Refusal::Page(Box::new(PageProblem::Interaction)))?;
-    authorize::open(op, handle, browser, op.clock.now()).await
+pub async fn open_request(app: &App, params: &Params, browser: &Browser) -> Result<OpenInteraction, Refusal> {
+    match open(app, params, browser).await? {
+        Opened::Authorization(interaction) => Ok(*interaction),
+        Opened::Account(_) => Err(Refusal::Page(Box::new(PageProblem::Interaction))),
+    }
 }
 
 /// What the page's client section shows. Nothing of it is trusted.
@@ -94,21 +103,24 @@ struct Shown {
 
 fn show(
     app: &App,
-    interaction: &OpenInteraction,
+    interaction: &Opened,
     browser: &Browser,
     shown: Shown,
     status: StatusCode,
 ) -> HttpResponse {
-    let handle = interaction.handle.reveal();
-    let client = shown_client(&interaction.client);
-    let sources = sources(interaction, &client);
+    let handle = interaction.handle().reveal();
+    let client = interaction.client().map(shown_client);
+    let sources = match (interaction, &client) {
+        (Opened::Authorization(interaction), Some(client)) => sources(interaction, client),
+        _ => PageSources::default(),
+    };
     let csrf = browser.binding.as_ref().map(|binding| csrf::interaction_token(app, FORM, binding, handle));
     let html = app.pages.login(&Login {
         csrf: csrf.unwrap_or_default(),
         interaction: handle.to_owned(),
         username: shown.username,
         problem: shown.problem,
-        client: Some(client),
+        client,
         offer_remember: app.provider.policy.sessions.remember_me,
         remember: shown.remember,
         again: browser.session.is_some(),
@@ -121,19 +133,19 @@ async fn take(
     app: &App,
     mut params: Params,
     browser: Browser,
-    interaction: OpenInteraction,
+    interaction: Opened,
 ) -> HttpResponse {
     let expected = browser
         .binding
         .as_ref()
-        .map(|binding| csrf::interaction_token(app, FORM, binding, interaction.handle.reveal()));
+        .map(|binding| csrf::interaction_token(app, FORM, binding, interaction.handle().reveal()));
     let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
     if !genuine || csrf::is_foreign(request, app) {
         return problem::refusal(request, app, Refusal::Page(Box::new(PageProblem::Form)), &[]);
     }
     if params.get("action") == Some("cancel") {
         let op = &app.provider;
-        return match authorize::deny(op, &interaction, op.clock.now()).await {
+        return match interaction::cancel(op, &interaction, &browser, op.clock.now()).await {
             Ok(step) => edge::next(app, &step, &[]),
             Err(refusal) => problem::refusal(request, app, refusal, &[]),
         };
@@ -159,7 +171,7 @@ async fn sign_in(
     app: &App,
     attempt: LoginRequest,
     browser: Browser,
-    interaction: OpenInteraction,
+    interaction: Opened,
 ) -> HttpResponse {
     let op = &app.provider;
     let now = op.clock.now();
@@ -174,9 +186,9 @@ async fn sign_in(
         Ok(LoginOutcome::SignedIn(signed_in)) => {
             let signed_in = *signed_in;
             // The interaction is read anew: it now knows who signed in within it.
-            let handle = interaction.handle.reveal();
-            let next = match authorize::open(op, handle, &browser, now).await {
-                Ok(interaction) => authorize::resume(op, interaction, Some(signed_in.session), now).await,
+            let handle = interaction.handle().reveal();
+            let next = match interaction::open(op, handle, &browser, now).await {
+                Ok(interaction) => interaction::resume(op, interaction, signed_in.session, now).await,
                 Err(refusal) => Err(refusal),
             };
             match next {

@@ -2,6 +2,7 @@
 //!
 //! [`routes::PUBLIC`] is the table of everything the public listener answers; [`edge`] is what every answer passes.
 
+pub mod account;
 pub mod admin;
 pub mod app;
 pub mod authorize;

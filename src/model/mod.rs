@@ -1,9 +1,11 @@
 //! Entities and their rules as types: no HTTP, no SQL, no clock of their own.
 
+pub mod account;
 pub mod audit;
 pub mod client;
 pub mod family;
 pub mod grant;
+pub mod history;
 pub mod key;
 pub mod key_schedule;
 pub mod password_policy;

@@ -28,6 +28,11 @@ const PAGE: Sql = Sql::both(concat!(
     client_columns!(),
     " FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
 ));
+// PostgreSQL takes the ids as an array; SQLite has none and takes JSON.
+const LISTED: Sql = Sql::per(
+    concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id = ANY($1)"),
+    concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id IN (SELECT value FROM json_each($1))"),
+);
 // Of two writers that read the same version one wins, and no two versions have the same time.
 const UPDATE: Sql = Sql::both(
     "UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
@@ -57,6 +62,7 @@ pub(super) const ALL: &[Sql] = &[
     INSERT,
     BY_ID,
     PAGE,
+    LISTED,
     UPDATE,
     DISABLE,
     ENABLE,
@@ -150,6 +156,21 @@ impl Store {
     pub async fn clients(&self, after: Option<&ClientId>, limit: u32) -> Result<Vec<Client>, Error> {
         let after = after.map_or("", ClientId::as_str);
         let rows = self.db.fetch_all::<ClientRow>(&PAGE, args![after, limit]).await?;
+        rows.into_iter().map(Client::try_from).collect()
+    }
+
+    /// The clients with these ids, in no order, as far as there are any: one statement for a whole list.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn clients_listed(&self, ids: Vec<ClientId>) -> Result<Vec<Client>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<String> = ids.into_iter().map(|id| id.0).collect();
+        let ids =
+            if self.db.is_postgres() { super::Arg::Texts(ids) } else { super::Arg::from(to_json(&ids)) };
+        let rows = self.db.fetch_all::<ClientRow>(&LISTED, vec![ids]).await?;
         rows.into_iter().map(Client::try_from).collect()
     }
 

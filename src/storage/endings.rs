@@ -42,8 +42,8 @@ const DELETE_CODES_OF_USER: Sql =
 const DELETE_DEVICES_OF_USER: Sql = Sql::both("DELETE FROM known_device WHERE user_id = $1");
 const END_SESSION: Sql =
     Sql::both("UPDATE login_session SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL");
-const USER_OF_SESSION: Sql = Sql::both("SELECT user_id FROM login_session WHERE id = $1");
-// What a browser holds in a cookie ends with its session, whatever was granted: no page is there that could outlast it.
+const USER_OF_SESSION: Sql =
+    Sql::both("SELECT user_id, address, user_agent, place FROM login_session WHERE id = $1");
 const END_FAMILIES_OF_SESSION: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
      WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4 OR class = 'cookie')
@@ -109,6 +109,34 @@ pub struct Ended {
     pub families: u64,
     /// Authorization codes not yet redeemed.
     pub codes: u64,
+}
+
+/// The device of a session that ended. It stays in the audit log, so that "why was I signed out?" has an answer when
+/// the row is gone.
+#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
+pub(super) struct EndedDevice {
+    address: Option<String>,
+    user_agent: Option<String>,
+    place: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct EndedSession {
+    user_id: uuid::Uuid,
+    #[sqlx(flatten)]
+    device: EndedDevice,
+}
+
+/// The details of an audit entry: how much ended, and on which device where it was one.
+pub(super) fn ended_details(ended: &Ended, device: Option<&EndedDevice>) -> String {
+    #[derive(serde::Serialize)]
+    struct Details<'a> {
+        #[serde(flatten)]
+        ended: &'a Ended,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<&'a EndedDevice>,
+    }
+    super::row::to_json(&Details { ended, device })
 }
 
 impl Store {
@@ -206,11 +234,12 @@ impl Store {
             if ended == Ended::default() {
                 return Ok(None);
             }
+            let row = tx.fetch_optional::<EndedSession>(&USER_OF_SESSION, args![session]).await?;
             if audit.user.is_none() {
-                let row = tx.fetch_optional::<(uuid::Uuid,)>(&USER_OF_SESSION, args![session]).await?;
-                audit.user = row.map(|(user,)| UserId(user));
+                audit.user = row.as_ref().map(|row| UserId(row.user_id));
             }
-            self.finish(tx, audit, ended).await
+            let device = row.map(|row| row.device);
+            self.finish_with(tx, audit.details(ended_details(&ended, device.as_ref())), ended).await
         })
         .await
     }
@@ -317,16 +346,24 @@ impl Store {
         Ok(Ended { sessions, families: families.len() as u64, codes })
     }
 
-    async fn finish(&self, mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
-        let details = super::row::to_json(&ended);
-        super::audit::record(&mut tx, &audit.details(details)).await?;
+    async fn finish(&self, tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
+        self.finish_with(tx, audit.details(ended_details(&ended, None)), ended).await
+    }
+
+    async fn finish_with(
+        &self,
+        mut tx: Tx,
+        audit: AuditEntry,
+        ended: Ended,
+    ) -> Result<Option<Ended>, Error> {
+        super::audit::record(&mut tx, &audit).await?;
         tx.commit().await?;
         self.outbox.wake();
         Ok(Some(ended))
     }
 }
 
-async fn end_all_of_user(
+pub(super) async fn end_all_of_user(
     tx: &mut Tx,
     user: UserId,
     keep: Option<SessionId>,

@@ -54,7 +54,7 @@ const BY_ID: Sql = Sql::per(
 );
 // SQLite has no row locks; its transaction holds the write lock from the start.
 const LOCK: Sql = Sql::per(standing_select!("", "", "$1 FOR UPDATE OF f"), standing_select!("", "", "$1"));
-const LOCK_USER: Sql = Sql::per(
+pub(super) const LOCK_USER: Sql = Sql::per(
     "SELECT epoch FROM users WHERE id = $1 FOR NO KEY UPDATE",
     "SELECT epoch FROM users WHERE id = $1",
 );

@@ -1,4 +1,5 @@
-//! `interaction`: authorization requests that wait for a person. The request lives here, never in the browser.
+//! `interaction`: what waits for a person: a client's authorization request, or a visit to a page of the account. It lives
+//! here, never in the browser.
 
 use uuid::Uuid;
 
@@ -31,14 +32,14 @@ struct InteractionRow {
     expires_at: i64,
 }
 
-/// An authorization request that waits for a person.
+/// Something that waits for a person.
 #[derive(Clone, Debug)]
 pub struct Interaction {
     /// The browser that began it; no other may go on with it (S-017).
     pub browser: BrowserHash,
-    /// The client.
-    pub client: ClientId,
-    /// The request as the flow serialised it.
+    /// The client that asks; `None` for this server itself.
+    pub client: Option<ClientId>,
+    /// What is asked, as the flow serialised it.
     pub request: String,
     /// The login session that signed in within this interaction, if one did.
     pub session: Option<SessionId>,
@@ -60,7 +61,8 @@ impl Store {
         let args = args![
             handle,
             &interaction.browser,
-            &interaction.client,
+            // No client's id is empty.
+            interaction.client.as_ref().map_or("", ClientId::as_str),
             &interaction.request,
             now,
             interaction.expires_at,
@@ -81,7 +83,7 @@ impl Store {
         row.map(|row| {
             Ok(Interaction {
                 browser: BrowserHash::from(digest(&row.browser_hash, "interaction", "browser_hash")?),
-                client: ClientId(row.client_id),
+                client: Some(ClientId(row.client_id)).filter(|client| !client.0.is_empty()),
                 request: row.request,
                 session: row.session_id.map(SessionId),
                 expires_at: Timestamp::from_millis(row.expires_at),

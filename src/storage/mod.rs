@@ -4,6 +4,7 @@
 //! transaction leaves this layer. Single use is a conditional write whose row count is the verdict. The text of a
 //! statement stands in the file whose table it concerns, once for both databases, and in that file's `ALL`.
 
+mod account;
 mod api_keys;
 mod audit;
 mod batch;
@@ -35,6 +36,7 @@ mod verdicts;
 
 use std::sync::Arc;
 
+pub use account::{ApplicationTrace, DeviceTrace, OwnPassword};
 pub use api_keys::ApiKeyRecord;
 pub use audit::AuditQuery;
 pub use clients::ClientChange;
@@ -142,6 +144,7 @@ impl Store {
 
 /// Every statement, by file.
 const STATEMENTS: [&[db::Sql]; 20] = [
+    account::ALL,
     api_keys::ALL,
     audit::ALL,
     batch::ALL,

@@ -44,6 +44,9 @@ macro_rules! backend {
 /// Every specification.
 macro_rules! specs {
     () => {
+        mod account;
+        mod account_endings;
+        mod account_pages;
         mod bad_input;
         mod cookie_mode;
         mod cors;

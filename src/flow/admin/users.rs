@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::{AdminError, Answer, By, Page, audit, merge_patch, page_size};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
+use crate::flow::account::password::check_policy;
 use crate::flow::logout::{self, LoggedOut};
 use crate::model::audit::{AuditEntry, Event, Origin};
-use crate::model::password_policy::{self, PasswordContext};
 use crate::model::session::LoginSession;
 use crate::model::user::{self, NewUser, User};
 use crate::oauth::claims;
@@ -258,10 +258,7 @@ impl From<FamilySummary> for FamilyEntry {
 }
 
 async fn hash(op: &Provider, password: Password, username: &str, email: Option<&str>) -> Answer<String> {
-    let origin = op.policy.issuer.origin();
-    let service = origin.split_once("://").map_or(origin, |(_, host)| host);
-    let context = PasswordContext { service, username, email };
-    password_policy::check(&password, &context, &op.policy.passwords)
+    check_policy(op, &password, username, email)
         .map_err(|problem| AdminError::invalid("password", problem.to_string()))?;
     Ok(op.passwords.hash(password).await.map_err(crate::flow::rejection::Rejection::from)?)
 }

@@ -11,6 +11,7 @@ use request::{AuthorizationRequest, ReturnPath};
 
 use super::Provider;
 use super::browser::{Browser, SetCookie};
+use super::interaction::{self, Purpose};
 use super::rejection::Rejection;
 use crate::clock::Timestamp;
 use crate::model::client::Client;
@@ -21,8 +22,7 @@ use crate::oauth::params::Params;
 use crate::oauth::prompt::Prompt;
 use crate::oauth::scope::Scope;
 use crate::secret::{
-    AuthorizationCode, BrowserCookie, BrowserHash, CodeHash, FamilyHandle, InteractionHandle,
-    InteractionHash, SessionHash,
+    AuthorizationCode, CodeHash, FamilyHandle, InteractionHandle, InteractionHash, SessionHash,
 };
 use crate::storage::Interaction;
 
@@ -55,9 +55,9 @@ pub struct OpenInteraction {
     pub request: AuthorizationRequest,
     /// The client that began it.
     pub client: std::sync::Arc<Client>,
-    stored: Interaction,
+    pub(super) stored: Interaction,
     /// Where its browser is.
-    address: Option<String>,
+    pub(super) address: Option<String>,
 }
 
 impl OpenInteraction {
@@ -110,30 +110,6 @@ pub async fn begin(
         }
         (need, _) => wait_for_person(op, &request, browser, need, now).await,
     }
-}
-
-/// The interaction of a handle, if it is this browser's (S-017).
-///
-/// # Errors
-/// [`PageProblem::Interaction`], or a fault.
-pub async fn open(
-    op: &Provider,
-    handle: &str,
-    browser: &Browser,
-    now: Timestamp,
-) -> Result<OpenInteraction, Refusal> {
-    let gone = || Refusal::page(PageProblem::Interaction);
-    let handle = InteractionHandle::new(handle);
-    let stored = op.store.interaction(&InteractionHash::from(&handle), now).await?.ok_or_else(gone)?;
-    let binding = browser.binding.as_ref().ok_or_else(gone)?;
-    if !stored.browser.matches(binding) {
-        return Err(gone());
-    }
-    let request: AuthorizationRequest =
-        serde_json::from_str(&stored.request).map_err(|error| Rejection::fault(&error))?;
-    let client = op.clients.get(&op.store, &request.client, now).await?;
-    let client = client.filter(|client| client.is_active()).ok_or_else(gone)?;
-    Ok(OpenInteraction { handle, request, client, stored, address: browser.origin.address.clone() })
 }
 
 /// Goes on with an interaction after the user has done something.
@@ -299,29 +275,8 @@ async fn wait_for_person(
     need: Need,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    if !op.unfinished.admit(browser.origin.address.as_deref(), now) {
-        return Err(Refusal::page(PageProblem::Rejected(Rejection::hidden(
-            ErrorCode::TemporarilyUnavailable,
-            "Too many sign-ins have begun at this address and not ended. Try again in a moment.",
-            "unfinished sign-ins of this address",
-        ))));
-    }
-    let (binding, cookie) = match &browser.binding {
-        Some(binding) => (binding.clone(), None),
-        None => {
-            let fresh = BrowserCookie::new(op.entropy.secret("")?);
-            (fresh.clone(), Some(SetCookie::Binding(fresh)))
-        }
-    };
-    let handle = InteractionHandle::new(op.entropy.secret("")?);
-    let interaction = Interaction {
-        browser: BrowserHash::from(&binding),
-        client: request.client.clone(),
-        request: serde_json::to_string(request).map_err(|error| Rejection::fault(&error))?,
-        session: None,
-        expires_at: now.plus(op.policy.sessions.interaction),
-    };
-    op.store.create_interaction(&InteractionHash::from(&handle), &interaction, now).await?;
+    let purpose = Purpose::Authorization(Box::new(request.clone()));
+    let (handle, cookie) = interaction::keep(op, &purpose, browser, now).await?;
     let step = if need == Need::Consent { Step::Consent(handle) } else { Step::Login(handle) };
     Ok(Answer { step, cookie })
 }

@@ -4,6 +4,7 @@
 //! no inline script and no inline style, so they work under `default-src 'none'`.
 //! Every value is escaped by the template engine; no template marks anything as safe.
 
+pub mod account;
 pub mod assets;
 pub mod view;
 pub mod words;

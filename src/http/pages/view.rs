@@ -338,7 +338,7 @@ impl Pages {
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(TemplateError)?;
         templates.set_syntax(syntax);
-        for (name, source) in TEMPLATES {
+        for (name, source) in TEMPLATES.into_iter().chain(super::account::TEMPLATES) {
             templates.add_template(name, source).map_err(TemplateError)?;
         }
         Ok(Self { templates, site })
@@ -405,7 +405,7 @@ impl Pages {
         self.render("index", "Sign-in server", true, values)
     }
 
-    fn render(&self, name: &str, title: &str, wide: bool, page: Value) -> String {
+    pub(super) fn render(&self, name: &str, title: &str, wide: bool, page: Value) -> String {
         let values = context! { title => title, wide => wide, site => Serde(&self.site), page => page };
         self.templates.get_template(name).and_then(|template| template.render(values)).unwrap_or_else(
             |error| {

@@ -1,0 +1,88 @@
+//! Applications: what was agreed to and what may still be refreshed, first-party applications too; and taking it back.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Visitor, clients, name_of};
+use crate::clock::Timestamp;
+use crate::flow::Provider;
+use crate::flow::browser::Browser;
+use crate::flow::rejection::Outcome;
+use crate::model::audit::Event;
+use crate::model::family::EndCause;
+use crate::secret::ClientId;
+
+/// Most applications shown.
+pub const MOST: usize = 200;
+
+/// An application that may do something for a user.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Which.
+    pub client: ClientId,
+    /// What people know it by.
+    pub name: String,
+    /// Whether it belongs to this service, so that nobody was asked.
+    pub first_party: bool,
+    /// What it may do.
+    pub scopes: BTreeSet<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it last used that; `None` where it holds nothing that is in use.
+    pub used_at: Option<Timestamp>,
+}
+
+/// What is shown of a user's applications.
+#[derive(Clone, Debug)]
+pub struct Applications {
+    /// The applications: the most recently used first.
+    pub applications: Vec<Application>,
+    /// Whether there are more than are shown.
+    pub more: bool,
+}
+
+/// The applications of who visits, at most [`MOST`].
+///
+/// # Errors
+/// A fault.
+pub async fn list(op: &Provider, visitor: &Visitor, now: Timestamp) -> Outcome<Applications> {
+    let limit = u32::try_from(MOST).unwrap_or(u32::MAX).saturating_add(1);
+    let traces = op.store.applications_of(visitor.user.id, limit, now).await?;
+    let named = clients(op, traces.iter().map(|trace| trace.client.clone())).await?;
+    let mut found: HashMap<ClientId, Application> = HashMap::new();
+    for trace in traces {
+        let id = trace.client.clone();
+        let application = found.entry(trace.client).or_insert_with(|| Application {
+            name: name_of(&named, &id),
+            first_party: named.get(&id).is_some_and(|client| client.metadata.first_party),
+            client: id,
+            scopes: BTreeSet::new(),
+            since: trace.since,
+            used_at: None,
+        });
+        application.since = application.since.min(trace.since);
+        application.used_at = application.used_at.max(trace.used_at);
+        application.scopes.extend(trace.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned));
+    }
+    let mut applications: Vec<_> = found.into_values().collect();
+    applications.sort_by(|a, b| b.used_at.cmp(&a.used_at).then_with(|| a.client.cmp(&b.client)));
+    let more = applications.len() > MOST;
+    applications.truncate(MOST);
+    Ok(Applications { applications, more })
+}
+
+/// Takes back what an application may do for who visits: consent, refresh tokens, codes. `false` where there is nothing
+/// of it.
+///
+/// # Errors
+/// A fault; then nothing has ended.
+pub async fn revoke(
+    op: &Provider,
+    visitor: &Visitor,
+    client: &ClientId,
+    browser: &Browser,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let entry = visitor.audit(op, Event::ConsentWithdrawn, browser, now)?.client(client);
+    let entry = entry.session(visitor.session.id).cause(EndCause::ConsentWithdrawn.as_str());
+    Ok(op.store.withdraw_consent(visitor.user.id, client, entry).await?.is_some())
+}
