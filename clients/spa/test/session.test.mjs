@@ -210,6 +210,14 @@ describe("failing", () => {
     });
   }
 
+  test("429 is a matter of time, as 503 is, and tried again without a call", async () => {
+    const { world, server, tab, client } = await signedIn();
+    server.faults = [failing(429)];
+    await assert.rejects(world.until(client.getAccessToken({ refresh: true })), unavailable);
+    await world.pass(600_000);
+    assert.equal(tab.seen.at(-1), "refreshed");
+  });
+
   test("no answer for ten seconds is none", async () => {
     const { world, server, client } = await signedIn();
     server.faults = [() => new Promise(() => undefined)];
@@ -263,12 +271,16 @@ describe("failing", () => {
 
   test("a connection that is back is used at once", async () => {
     const { world, server, tab, client } = await signedIn();
-    await world.pass(560_000);
-    server.faults = ["down", "down", "down", "down", "down", "down"];
-    await world.pass(45_000);
+    server.faults = Array.from({ length: 9 }, () => "down");
+    await world.pass(600_000);
     server.faults = [];
+    const before = server.asked.length;
+    tab.fire("focus");
+    await world.pass(100);
+    assert.equal(server.asked.length, before);
     tab.fire("online");
     await world.pass(100);
+    assert.equal(server.asked.length, before + 1);
     assert.equal(await client.getAccessToken(), "at2");
   });
 

@@ -220,11 +220,14 @@ describe("a race", () => {
 });
 
 test("a page of the origin that wants another scope does not get this token", async () => {
-  const { world, server } = await signedIn({}, { scope: "read" });
+  const { world, server, client: first } = await signedIn({}, { scope: "read" });
   const other = new Tab(world, server);
   const client = other.cookie({ scope: "write" });
   await world.until(client.ready());
   assert.equal(server.count("/refresh"), 2);
+  await world.until(first.getAccessToken({ refresh: true }));
+  await world.pass(100);
+  assert.equal(await client.getAccessToken(), "at2");
   assert.deepEqual(other.seen, ["signed-in"]);
 });
 

@@ -267,6 +267,16 @@ describe("with a store", () => {
     assert.equal(store.get().refresh, "f9.0", "what was stored since belongs to the next session");
   });
 
+  test("a sign-in that brings no refresh token does not go on with the one of the session before", async () => {
+    const store = shared();
+    await store.set({ refresh: "old", session: { sub: "bob" } });
+    const { world, server, client } = await codeFlow({}, { store });
+    const grant = server.grant.bind(server);
+    server.grant = (more) => grant({ ...more, refresh_token: undefined });
+    assert.equal((await world.until(client.ready())).sub, "alice");
+    assert.equal(store.get(), null);
+  });
+
   test("a forged answer in the address does not end the session there is", async () => {
     const store = shared();
     const { world, tab, client } = await codeFlow({}, { store });
