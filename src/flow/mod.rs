@@ -11,6 +11,7 @@ pub mod browser;
 pub mod client_auth;
 pub mod clients;
 pub mod consent;
+pub mod forward_auth;
 pub mod grant;
 pub mod interaction;
 pub mod introspect;
@@ -26,6 +27,7 @@ pub mod revocation;
 pub mod revoke;
 pub mod session;
 pub mod userinfo;
+pub mod web_cookie;
 
 use std::sync::Arc;
 

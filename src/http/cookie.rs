@@ -8,8 +8,9 @@ use super::app::App;
 use super::request::origin;
 use crate::digest::{base64url, sha256};
 use crate::flow::browser::{Browser, SetCookie};
+use crate::flow::forward_auth::WebCookies;
 use crate::flow::rejection::Rejection;
-use crate::secret::{BrowserCookie, ClientId, DeviceCookie, RefreshToken, SessionCookie, TransactionCookie};
+use crate::secret::{BrowserCookie, ClientId, DeviceCookie, SessionCookie, WebSessionCookie};
 
 const SESSION: &str = "signet_session";
 const BINDING: &str = "signet_browser";
@@ -31,24 +32,26 @@ pub fn browser(request: &HttpRequest, app: &App) -> Result<Browser, Rejection> {
     })
 }
 
-/// What binds `/session/start` to `/session/callback`.
+/// The cookies of a classic web application's session that came with a request.
 ///
 /// # Errors
-/// `invalid_request` where it comes twice (S-077).
-pub fn transaction(request: &HttpRequest, app: &App) -> Result<Option<TransactionCookie>, Rejection> {
-    Ok(value(request, &full_name(app, HOST, TRANSACTION))?.map(TransactionCookie::new))
+/// `invalid_request` where one comes twice (S-077).
+pub fn web_session(request: &HttpRequest, app: &App, client: &ClientId) -> Result<WebCookies, Rejection> {
+    let read = |domain| named(request, &web_session_name(app, client, domain));
+    Ok(WebCookies {
+        of_host: read(false)?.map(WebSessionCookie::new),
+        of_domain: read(true)?.map(WebSessionCookie::new),
+    })
 }
 
-/// The refresh token of a client in cookie mode.
-///
-/// # Errors
-/// `invalid_request` where it comes twice (S-077).
-pub fn refresh(
-    request: &HttpRequest,
-    app: &App,
-    client: &ClientId,
-) -> Result<Option<RefreshToken>, Rejection> {
-    Ok(value(request, &refresh_name(app, client))?.map(RefreshToken::new))
+/// Applications on one host, or under one domain, do not overwrite each other's.
+fn web_session_name(app: &App, client: &ClientId, domain: bool) -> String {
+    let tag = base64url(sha256(client.0.as_bytes()).as_bytes().get(..6).unwrap_or_default());
+    match (app.is_https(), domain) {
+        (true, false) => format!("__Host-Http-session-{tag}"),
+        (true, true) => format!("__Secure-session-{tag}"),
+        (false, _) => format!("session-{tag}"),
+    }
 }
 
 /// The `Set-Cookie` value.
@@ -82,13 +85,11 @@ fn full_name(app: &App, prefix: &str, name: &str) -> String {
     if app.is_https() { format!("{prefix}{name}") } else { name.to_owned() }
 }
 
-/// Applications at one host do not overwrite each other's cookie: its name has a tag of the client.
-fn refresh_name(app: &App, client: &ClientId) -> String {
-    let digest = base64url(sha256(client.as_str().as_bytes()).as_bytes());
-    full_name(app, HOST_HTTP, &format!("refresh-{}", digest.get(..8).unwrap_or_default()))
+fn value(request: &HttpRequest, app: &App, name: &str) -> Result<Option<String>, Rejection> {
+    named(request, &full_name(app, name))
 }
 
-fn value(request: &HttpRequest, name: &str) -> Result<Option<String>, Rejection> {
+fn named(request: &HttpRequest, name: &str) -> Result<Option<String>, Rejection> {
     let mut found = None;
     for header in request.headers().get_all(COOKIE) {
         let Ok(header) = header.to_str() else { continue };

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod edge;
 pub mod error;
 pub mod followers;
+pub mod forward_auth;
 pub mod headers;
 pub mod health;
 pub mod host;

@@ -50,6 +50,12 @@ pub fn origin(request: &HttpRequest, app: &App) -> Origin {
     }
 }
 
+/// Whether a request comes straight from a proxy that is trusted (`http.trusted_proxies`).
+pub fn is_from_trusted_proxy(request: &HttpRequest, app: &App) -> bool {
+    let peer = request.peer_addr().map(|address| canonical(address.ip()));
+    peer.is_some_and(|peer| is_trusted(peer, &app.settings.trusted_proxies))
+}
+
 /// The client's address: the peer's, unless the peer is a trusted proxy; then the last address of
 /// `X-Forwarded-For` that is no trusted proxy. Anything unparsable ends the search (S-107).
 fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[(IpAddr, u8)]) -> IpAddr {

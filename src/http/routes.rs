@@ -6,16 +6,19 @@ use signet_verify::actix::Protect;
 
 use super::cors::Sharing;
 use super::{
-    account, authorize, consent, demo, edge, health, introspect, login, logout, metadata, metrics, revocation, revoke,
+    authorize, consent, demo, edge, forward_auth, health, introspect, login, logout, metadata, metrics, revocation, revoke,
     start, token, userinfo,
 };
+
+/// The methods of a row that takes whatever a proxy passes on.
+pub const ANY: &str = "*";
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The path, exact.
     pub path: &'static str,
-    /// The methods, as the `Allow` header lists them.
+    /// The methods, as the `Allow` header lists them; [`ANY`] for all there are.
     pub methods: &'static str,
     /// Who may read the answer from another origin.
     pub sharing: Sharing,
@@ -28,7 +31,7 @@ pub struct Row {
 impl Row {
     /// Whether the row takes a method.
     pub fn takes(&self, method: &str) -> bool {
-        self.methods.split(", ").any(|one| one == method)
+        self.methods == ANY || self.methods.split(", ").any(|one| one == method)
     }
 }
 
@@ -63,11 +66,8 @@ pub const PUBLIC: &[Row] = &[
     row("/consent", "GET, POST", Nobody, || web::to(consent::consent), "consent page"),
     row("/logout", "GET, POST", Nobody, || web::to(logout::logout), "sign-out page"),
     row("/logged-out", "GET", Nobody, || web::to(logout::logged_out), "page after signing out"),
-    row("/account", "GET, POST", Nobody, || web::to(account::profile), "account: profile"),
-    row("/account/password", "GET, POST", Nobody, || web::to(account::password), "account: password"),
-    row("/account/sessions", "GET, POST", Nobody, || web::to(account::sessions), "account: devices"),
-    row("/account/applications", "GET, POST", Nobody, || web::to(account::applications), "account: applications"),
-    row("/account/activity", "GET", Nobody, || web::to(account::activity), "account: activity"),
+    row("/forward-auth", ANY, Nobody, || web::to(forward_auth::ask), "docs/forward-auth.md"),
+    row("/forward-auth/{asked:.*}", ANY, Nobody, || web::to(forward_auth::ask), "docs/forward-auth.md"),
     row("/healthz", "GET, HEAD", Nobody, || web::to(health::live), "liveness, without detail"),
     row("/", "GET, HEAD", Nobody, || web::to(start::page), "start page"),
 ];

@@ -13,6 +13,7 @@ pub mod client_rules;
 pub mod error;
 pub mod grant_type;
 pub mod issuer;
+pub mod page;
 pub mod params;
 pub mod pkce;
 pub mod prompt;

@@ -99,6 +99,7 @@ arg_from! {
     &crate::secret::ClientSecretHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));
     &crate::secret::SessionHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));
     &crate::secret::BrowserHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));
+    &crate::secret::WebSessionHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));
     &crate::secret::DeviceHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));
     &crate::secret::InteractionHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));
     &crate::secret::ApiKeyHash => |v| Self::Blob(Some(v.as_bytes().to_vec()));

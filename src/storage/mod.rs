@@ -33,6 +33,7 @@ mod sweep;
 mod throttle;
 mod users;
 mod verdicts;
+mod web_sessions;
 
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ pub use standing::TokenStanding;
 pub use sweep::{SweepCursor, Swept};
 pub use throttle::{Admission, Bucket};
 pub use users::UserChange;
+pub use web_sessions::{NewWebSession, WebSession, WebSessionLife};
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -144,7 +146,6 @@ impl Store {
 
 /// Every statement, by file.
 const STATEMENTS: [&[db::Sql]; 20] = [
-    account::ALL,
     api_keys::ALL,
     audit::ALL,
     batch::ALL,
@@ -165,6 +166,7 @@ const STATEMENTS: [&[db::Sql]; 20] = [
     sweep::ALL,
     throttle::ALL,
     users::ALL,
+    web_sessions::ALL,
 ];
 
 #[cfg(test)]

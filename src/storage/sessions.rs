@@ -66,7 +66,7 @@ const REAUTHENTICATE: Sql = Sql::both(
         AND epoch = (SELECT u.epoch FROM users u WHERE u.id = $5 AND u.disabled_at IS NULL)
      RETURNING id",
 );
-const TOUCH: Sql = Sql::both(
+pub(super) const TOUCH: Sql = Sql::both(
     "UPDATE login_session SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2 AND ended_at IS NULL",
 );
 const REMEMBER_DEVICE: Sql = Sql::both(

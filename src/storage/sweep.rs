@@ -68,6 +68,7 @@ const CODES: Sql = sweep!("authorization_code", "code_hash", "expires_at < $1");
 const REVOKED: Sql = sweep!("revoked_token", "jti", "expires_at < $1");
 const THROTTLE: Sql = sweep!("throttle", "bucket", "allowed_at < $1");
 const DEVICES: Sql = sweep!("known_device", "cookie_hash", "expires_at < $1");
+const WEB_SESSIONS: Sql = sweep!("web_session", "cookie_hash", "expires_at < $1");
 const AUDIT: Sql = sweep!("audit_event", "id", "at < $1");
 // A prefix, so that what is kept has no gaps.
 const BATCHES: Sql = Sql::both(
@@ -103,6 +104,7 @@ pub(super) const ALL: &[Sql] = &[
     REVOKED,
     THROTTLE,
     DEVICES,
+    WEB_SESSIONS,
     AUDIT,
     BATCHES,
     FAMILY_WINDOW,
@@ -140,7 +142,7 @@ pub struct Swept {
     pub families: u64,
     /// Login sessions.
     pub sessions: u64,
-    /// Codes, interactions, revocations, batches of the feed, throttle buckets and known devices.
+    /// Codes, interactions, revocations, batches of the feed, throttle buckets, known devices and web sessions.
     pub other: u64,
     /// Audit entries past their retention.
     pub audit: u64,
@@ -172,7 +174,7 @@ impl Store {
         for statement in [&INTERACTIONS, &THROTTLE] {
             swept.other += self.db.write(statement, args![now, batch]).await?;
         }
-        for statement in [&CODES, &REVOKED, &DEVICES] {
+        for statement in [&CODES, &REVOKED, &DEVICES, &WEB_SESSIONS] {
             swept.other += self.db.write(statement, args![old, batch]).await?;
         }
         swept.other += self.db.write(&BATCHES, args![now.minus(FEED_RETENTION), batch]).await?;

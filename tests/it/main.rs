@@ -52,6 +52,7 @@ macro_rules! specs {
         mod cors;
         mod coverage;
         mod crash;
+        mod forward_auth;
         mod leaks;
         mod login;
         mod logout;
@@ -80,6 +81,7 @@ macro_rules! specs {
         mod rotation_property;
         mod sessions;
         mod storage;
+        mod web_sessions;
     };
 }
 

@@ -10,6 +10,11 @@ use crate::support::proxy::{Proxy, Road};
 
 /// A node whose road to PostgreSQL can be cut; `None` on SQLite, which has no road.
 pub(super) async fn behind_proxy(s: &Server) -> Option<(Server, Proxy)> {
+    behind_proxy_with(s, &|_| {}).await
+}
+
+/// The same, configured differently.
+pub(super) async fn behind_proxy_with(s: &Server, change: &impl Fn(&mut Config)) -> Option<(Server, Proxy)> {
     if s.backend == Backend::Sqlite {
         return None;
     }
@@ -22,6 +27,7 @@ pub(super) async fn behind_proxy(s: &Server) -> Option<(Server, Proxy)> {
     let node = s
         .node_with(&|config| {
             config.public_url.clone_from(&public_url);
+            change(config);
             config.database.url = DatabaseUrl::new(url.as_str());
         })
         .await;
