@@ -3,6 +3,9 @@
 -- Where the browser was at sign-in, in words, as a trusted proxy said it.
 ALTER TABLE login_session ADD COLUMN place TEXT;
 
+-- From where the cookie came last while the session waits for its password: what has been noted is not noted again.
+ALTER TABLE login_session ADD COLUMN moved_to TEXT;
+
 -- A classic web application's own session in a browser, which a reverse proxy asks about (`/forward-auth`). It lives
 -- as long as the login session and the family it hangs on.
 CREATE TABLE web_session (

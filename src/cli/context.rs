@@ -21,7 +21,7 @@ pub(super) const DEV_FILE: &str = "signet.toml";
 /// Who acts, in the audit log.
 const ACTOR: &str = "cli";
 /// A command at a terminal comes from nowhere on the network.
-static ORIGIN: Origin = Origin { address: None, user_agent: None, trace_id: None };
+static ORIGIN: Origin = Origin { address: None, user_agent: None, place: None, trace_id: None };
 
 /// What a command works on.
 pub(super) struct Context {

@@ -33,7 +33,87 @@ pub(super) fn of_all(entries: &[AuditEntry], names: &HashMap<UserId, String>) ->
 /// What happened, in one line.
 pub(super) fn sentence(entry: &AuditEntry) -> String {
     let client = entry.client.as_ref().map_or_else(|| "an app".to_owned(), |client| format!("app {client}"));
-    history::sentence(entry, &client, Reader::Operator)
+    let cause = entry.cause.as_deref().unwrap_or("no cause recorded");
+    match entry.event {
+        Event::LoginSucceeded => "signed in".to_owned(),
+        Event::LoginFailed => format!("a sign-in failed: {cause}"),
+        Event::SessionEnded => format!("signed out of one session: {}", why(cause)),
+        Event::SessionMoved => format!("a session came back from elsewhere: {cause}"),
+        Event::LogoutAll => format!("signed out everywhere{}", ended(entry)),
+        Event::UserDisabled => format!("account disabled, signed out everywhere{}", ended(entry)),
+        Event::PasswordChanged => format!("password changed, signed out elsewhere{}", ended(entry)),
+        Event::FamilyEnded => format!("signed out of {client}: {}", why(cause)),
+        Event::RefreshTheft => {
+            format!("signed out: a copy of a refresh token of {client} was used after its successor")
+        }
+        Event::RefreshForked => format!("{client} retried a refresh late and goes on"),
+        Event::RefreshRolledForward => {
+            format!("{client} holds a newer refresh token than the database and goes on")
+        }
+        Event::CodeReplayed => format!("signed out of {client}: its authorization code came twice"),
+        Event::TokenRevoked => format!("{client} revoked an access token"),
+        Event::ConsentGranted => format!("allowed access by {client}"),
+        Event::ConsentWithdrawn => format!("took back what {client} was allowed"),
+        Event::GrantIssued => format!("{client} was given tokens"),
+        Event::UserCreated => "account created".to_owned(),
+        Event::UserUpdated if cause == EndCause::RoleLost.as_str() => {
+            format!("a role was taken away, all devices logged out{}", ended(entry))
+        }
+        Event::UserUpdated => "account changed".to_owned(),
+        Event::UserEnabled => "account enabled again".to_owned(),
+        Event::ClientCreated => format!("{client} registered"),
+        Event::ClientUpdated => format!("{client} changed"),
+        Event::ClientDisabled => format!("{client} disabled"),
+        Event::ClientEnabled => format!("{client} enabled again"),
+        Event::ClientDeleted => format!("{client} deleted"),
+        Event::ClientSecretRotated => format!("{client} got a new secret"),
+        Event::KeyCreated => format!("signing key {} made", detail(entry, "kid")),
+        Event::KeyRetired => format!("signing key {} got an end", detail(entry, "kid")),
+        Event::KeyRemoved => format!("signing key {} taken out of use", detail(entry, "kid")),
+        Event::ApiKeyCreated => format!("API key {} made", detail(entry, "name")),
+        Event::ApiKeyDeleted => format!("API key {} deleted", detail(entry, "api_key")),
+        Event::EpochRestored => "everything voided after the database was restored".to_owned(),
+    }
+}
+
+fn detail(entry: &AuditEntry, name: &str) -> String {
+    let details: Option<Value> = entry.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    or_dash(details.as_ref().and_then(|details| details.get(name)).and_then(Value::as_str))
+}
+
+/// The words for a stored cause; free text stays as it is.
+fn why(cause: &str) -> String {
+    let words = match EndCause::parse(cause) {
+        Some(EndCause::Logout) => "the user signed out",
+        Some(EndCause::LogoutAll) => "all devices were logged out",
+        Some(EndCause::SessionEnded) => "an operator ended the session",
+        Some(EndCause::Superseded) => "another user signed in in the same browser",
+        Some(EndCause::Expired) => "its lifetime ran out",
+        Some(EndCause::Revoked) => "the app revoked its refresh token",
+        Some(EndCause::CodeReuse) => "its authorization code came twice",
+        Some(EndCause::UserDisabled) => "the account was disabled",
+        Some(EndCause::PasswordChanged) => "the password was changed",
+        Some(EndCause::RoleLost) => "a role was taken away",
+        Some(EndCause::SessionLimit) => "the user signed in elsewhere and had as many sessions as allowed",
+        Some(EndCause::SessionMoved) => "it came back from another browser or network",
+        Some(EndCause::ClientDisabled) => "the app was disabled or deleted",
+        Some(EndCause::LateRetry) => "a retry came so late that nobody can say who sent it",
+        Some(EndCause::ConsentWithdrawn) => "the consent was withdrawn",
+        Some(EndCause::Theft) => "a stolen refresh token was noticed",
+        Some(EndCause::GenerationsExhausted) => "its refresh token was used up",
+        None => cause,
+    };
+    words.to_owned()
+}
+
+/// What ended, as the entry's details count it.
+fn ended(entry: &AuditEntry) -> String {
+    let details: Option<Value> = entry.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let count = |name: &str| details.as_ref().and_then(|details| details.get(name)).and_then(Value::as_u64);
+    match (count("sessions"), count("families")) {
+        (Some(sessions), Some(families)) => format!(" (sessions: {sessions}, refresh tokens: {families})"),
+        _ => String::new(),
+    }
 }
 
 fn actor(actor: &str) -> String {

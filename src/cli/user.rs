@@ -109,8 +109,15 @@ async fn update(context: &Context, op: &Provider, args: &UserUpdate) -> Outcome 
         claims: args.name.iter().map(|name| ("name".to_owned(), json!(name))).collect(),
         ..UpdateUser::default()
     };
+    let before = user.roles;
     let user = users::update(op, &context.by(), user.id, &change).await?;
-    let text = format!("Changed {}; the next token carries it.\n{}", user.username, shown(&user));
+    let lost = before.iter().any(|role| !user.roles.contains(role));
+    let effect = if lost && op.policy.sessions.end_on_role_loss {
+        "a role was taken away, so all devices are logged out"
+    } else {
+        "the next token carries it"
+    };
+    let text = format!("Changed {}; {effect}.\n{}", user.username, shown(&user));
     Ok(Report::new(text, view::user(&user)))
 }
 
@@ -124,6 +131,7 @@ async fn sessions(context: &Context, op: &Provider, args: &UserSessions) -> Outc
             [
                 device::name(session.user_agent.as_deref()),
                 or_dash(session.address.clone()),
+                or_dash(session.place.clone()),
                 session.created_at.rfc3339(),
                 session.last_seen_at.rfc3339(),
                 apps(families),
@@ -134,7 +142,7 @@ async fn sessions(context: &Context, op: &Provider, args: &UserSessions) -> Outc
     let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let mut text = format!("{} is signed in to {}.\n", user.username, counted(count, "browser", "browsers"));
     if !rows.is_empty() {
-        text.push_str(&table(["DEVICE", "ADDRESS", "SINCE", "LAST SEEN", "APPS", "SESSION"], &rows));
+        text.push_str(&table(["DEVICE", "ADDRESS", "PLACE", "SINCE", "LAST SEEN", "APPS", "SESSION"], &rows));
     }
     if !open.detached.is_empty() {
         text.push_str("\nRefresh tokens that outlive their session (offline_access):\n");

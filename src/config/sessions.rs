@@ -29,6 +29,8 @@ section! {
         on_new_browser: Change = Change::Note, OneOf;
         /// What follows when a session comes back from another network.
         on_new_network: Change = Change::Note, OneOf;
+        /// Whether a role that is taken away ends what its user has open.
+        end_on_role_loss: bool = true, Flag;
     }
 }
 

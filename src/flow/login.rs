@@ -16,7 +16,7 @@ use crate::password::Verified;
 use crate::secret::{
     DeviceCookie, DeviceHash, InteractionHash, Password, SessionCookie, SessionHash, SessionId, UserId,
 };
-use crate::storage::{Admission, Bucket, NewSession};
+use crate::storage::{Admission, Bucket, Life, NewSession, SignIn};
 
 /// Longest user name or address in bytes; longer ones are nobody's.
 const LONGEST_LOGIN: usize = 512;
@@ -41,6 +41,8 @@ pub enum LoginOutcome {
     SignedIn(Box<SignedIn>),
     /// Wrong user name or password, or a disabled account.
     Refused,
+    /// The guess was right, but the user has as many sessions as allowed, this many, and none may give way.
+    Full(u32),
     /// Too many guesses; the next may be made after this long. Nothing was checked.
     Throttled(Duration),
 }
@@ -71,11 +73,7 @@ pub async fn sign_in(
         Guess::Wrong => return Ok(LoginOutcome::Refused),
         Guess::Throttled(wait) => return Ok(LoginOutcome::Throttled(wait)),
     };
-    match begin_session(op, &user, request, browser, now).await? {
-        Some(signed_in) => Ok(LoginOutcome::SignedIn(Box::new(signed_in))),
-        // "Log out all devices" or "disable" came between: the guess was right, the account has moved on.
-        None => Ok(LoginOutcome::Refused),
-    }
+    begin_session(op, &user, request, browser, now).await
 }
 
 /// The outcome of one guess.
@@ -147,14 +145,9 @@ async fn begin_session(
     request: &LoginRequest,
     browser: &Browser,
     now: Timestamp,
-) -> Outcome<Option<SignedIn>> {
+) -> Outcome<LoginOutcome> {
     let policy = &op.policy.sessions;
-    let remember = request.remember && policy.remember_me;
-    let (idle, absolute) = if remember {
-        (policy.remember_idle, policy.remember_absolute)
-    } else {
-        (policy.idle, policy.absolute)
-    };
+    let life = |idle, absolute| Life { idle, expires_at: now.plus(absolute) };
     let cookie = SessionCookie::new(op.entropy.secret("")?);
     let device = match &browser.device {
         Some(device) => device.clone(),
@@ -166,9 +159,10 @@ async fn begin_session(
         cookie: hash.clone(),
         user: user.id,
         epoch: user.epoch,
-        idle,
-        expires_at: now.plus(absolute),
-        remember,
+        life: life(policy.idle, policy.absolute),
+        remembered: policy.remember_me.then(|| life(policy.remember_idle, policy.remember_absolute)),
+        remember: request.remember,
+        limit: policy.limit,
         amr: vec!["pwd".to_owned()],
         replaces: browser.session.as_ref().map(SessionHash::from),
         interaction: request.interaction.clone(),
@@ -178,15 +172,25 @@ async fn begin_session(
         .audit(Event::LoginSucceeded, format!("user:{}", user.id), now)?
         .user(user.id)
         .origin(&browser.origin);
-    if op.store.sign_in(&new, now, entry).await?.is_none() {
-        return Ok(None);
+    match op.store.sign_in(&new, now, entry).await? {
+        SignIn::Begun(_) => {}
+        // "Log out all devices" or "disable" came between: the guess was right, the account has moved on.
+        SignIn::Void => return Ok(LoginOutcome::Refused),
+        SignIn::Full(most) => {
+            record_failure(op, Some(user), browser, "as many sessions as allowed", now).await?;
+            return Ok(LoginOutcome::Full(most));
+        }
     }
-    let Some((session, _)) = op.store.session_by_cookie(&hash, now).await? else { return Ok(None) };
+    let found = op.store.session_by_cookie(&hash, now).await?;
+    let Some((session, _)) = found else {
+        // It has ended already: later sign-ins may have taken its place, or an operator has.
+        return Ok(policy.limit.map_or(LoginOutcome::Refused, |limit| LoginOutcome::Full(limit.most)));
+    };
     // A session that ends with the browser has no age; a remembered one has its own.
     let age = session.remember.then(|| session.expires_at.since(now).as_secs());
     let cookies =
         vec![SetCookie::Session(cookie, age), SetCookie::Device(device, policy.known_device.as_secs())];
-    Ok(Some(SignedIn { session, user: user.clone(), cookies }))
+    Ok(LoginOutcome::SignedIn(Box::new(SignedIn { session, user: user.clone(), cookies })))
 }
 
 /// One bucket per account, whatever variant of its name or address was typed; a browser that the account knows

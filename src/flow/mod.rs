@@ -25,7 +25,7 @@ pub mod policy;
 pub mod rejection;
 pub mod revocation;
 pub mod revoke;
-pub mod session;
+pub mod sessions;
 pub mod userinfo;
 pub mod web_cookie;
 

@@ -6,7 +6,7 @@ use crate::model::client::Client;
 use crate::model::key_schedule::KeyPolicy;
 use crate::model::password_policy::PasswordPolicy;
 use crate::model::rotation::{ClassDefaults, RotationPolicy};
-use crate::model::session_policy::{Change, OverLimit};
+use crate::model::session_policy::{Change, SessionLimit};
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::client_metadata::{ClientClass, TheftResponse};
 use crate::oauth::client_rules::SESSION_CALLBACK;
@@ -128,13 +128,13 @@ pub struct SessionPolicy {
     /// How recent a sign-in has to be for what is sensitive.
     pub fresh: Duration,
     /// Sessions that a user may have at once; `None` for any number.
-    pub most: Option<u32>,
-    /// What gives way when a sign-in would make one more.
-    pub over_limit: OverLimit,
+    pub limit: Option<SessionLimit>,
     /// What follows when a session comes back from another browser or operating system.
     pub on_new_browser: Change,
     /// What follows when a session comes back from another network.
     pub on_new_network: Change,
+    /// Whether a role that is taken away ends what its user has open.
+    pub end_on_role_loss: bool,
 }
 
 /// Hosts at which browsers hold sessions.

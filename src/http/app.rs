@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use actix_web::http::header::HeaderName;
 use signet_verify::actix::Protect;
 
 use super::followers::Followers;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub development: bool,
     /// Networks whose `X-Forwarded-For` is believed: address and prefix length.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// The header in which a trusted proxy names the place of a client's address.
+    pub place_header: Option<HeaderName>,
     /// How long a request's body may take.
     pub body_timeout: Duration,
     /// How long an answer may take.

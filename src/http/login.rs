@@ -199,6 +199,9 @@ async fn sign_in(
         Ok(LoginOutcome::Refused) => {
             show(app, &interaction, &browser, again(LoginProblem::Refused), StatusCode::UNAUTHORIZED)
         }
+        Ok(LoginOutcome::Full(most)) => {
+            show(app, &interaction, &browser, again(LoginProblem::Full(most)), StatusCode::CONFLICT)
+        }
         Ok(LoginOutcome::Throttled(wait)) => {
             let seconds = wait.as_secs().max(1);
             let shown = again(LoginProblem::Throttled(seconds));

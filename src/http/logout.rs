@@ -12,10 +12,9 @@ use super::{cookie, csrf, problem, revocation};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
 use crate::flow::logout;
-use crate::flow::rejection::Rejection;
+use crate::flow::sessions::{self, Presence};
 use crate::model::session::LoginSession;
 use crate::oauth::params::Params;
-use crate::secret::SessionHash;
 
 const FORM: &str = "logout";
 
@@ -25,18 +24,21 @@ pub async fn logout(request: HttpRequest, app: Data<App>, payload: Payload) -> H
         Ok(browser) => browser,
         Err(rejection) => return problem::rejection(&request, &app, &rejection),
     };
-    let session = match session(&app, &browser).await {
-        Ok(session) => session,
+    let op = &app.provider;
+    let (current, confirmed) = match sessions::presence(op, &browser, op.clock.now()).await {
+        Ok(Presence::SignedIn(current)) => (current, true),
+        // Signing out takes nothing that a password protects: it is open to whoever comes from elsewhere.
+        Ok(Presence::Unconfirmed(current)) => (current, false),
+        Ok(Presence::Nobody) => {
+            return problem::message(&request, &app, StatusCode::OK, Message::not_signed_in());
+        }
         Err(rejection) => return problem::rejection(&request, &app, &rejection),
     };
-    let Some((session, username)) = session else {
-        return problem::message(&request, &app, StatusCode::OK, Message::not_signed_in());
-    };
     if request.method() != Method::POST {
-        return show(&app, &browser, username);
+        return show(&app, &browser, confirmed.then_some(current.username));
     }
     match body::form(&request, &app, payload, FORM_LIMIT).await {
-        Ok(params) => match take(&request, &app, &params, &browser, &session).await {
+        Ok(params) => match take(&request, &app, &params, &browser, (&current.session, confirmed)).await {
             Ok(response) => response,
             Err(refusal) => problem::refusal(&request, &app, refusal, &[]),
         },
@@ -51,12 +53,13 @@ pub async fn logged_out(request: HttpRequest, app: Data<App>) -> HttpResponse {
     page(&app, StatusCode::OK, html, &PageSources::default(), &[])
 }
 
-fn show(app: &App, browser: &Browser, username: String) -> HttpResponse {
+/// The question; without a name, and for this browser alone, where the user has not been confirmed.
+fn show(app: &App, browser: &Browser, username: Option<String>) -> HttpResponse {
     let csrf = browser.session.as_ref().map(|session| csrf::session_token(app, FORM, session));
     let html = app.pages.logout(&Logout {
         csrf: csrf.unwrap_or_default(),
+        offer_everywhere: username.is_some(),
         account: username,
-        offer_everywhere: true,
         ..Logout::default()
     });
     page(app, StatusCode::OK, html, &PageSources::default(), &[])
@@ -67,7 +70,7 @@ async fn take(
     app: &App,
     params: &Params,
     browser: &Browser,
-    session: &LoginSession,
+    (session, confirmed): (&LoginSession, bool),
 ) -> Result<HttpResponse, Refusal> {
     let expected = browser.session.as_ref().map(|cookie| csrf::session_token(app, FORM, cookie));
     let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
@@ -79,7 +82,7 @@ async fn take(
     }
     let op = &app.provider;
     let now = op.clock.now();
-    let everywhere = params.get("everywhere") == Some("1");
+    let everywhere = confirmed && params.get("everywhere") == Some("1");
     if everywhere {
         let actor = format!("user:{}", session.user);
         logout::all_devices(op, session.user, &actor, &browser.origin, now).await?;
@@ -90,10 +93,4 @@ async fn take(
     let mut response = see_other(app, location, &[SetCookie::ClearSession]);
     revocation::announce(app, &mut response).await;
     Ok(response)
-}
-
-async fn session(app: &App, browser: &Browser) -> Result<Option<(LoginSession, String)>, Rejection> {
-    let Some(cookie) = &browser.session else { return Ok(None) };
-    let op = &app.provider;
-    Ok(op.store.session_by_cookie(&SessionHash::from(cookie), op.clock.now()).await?)
 }

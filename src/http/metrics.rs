@@ -181,6 +181,7 @@ impl Metrics {
         let result = match outcome {
             Ok(LoginOutcome::SignedIn(_)) => "success",
             Ok(LoginOutcome::Refused) => "refused",
+            Ok(LoginOutcome::Full(_)) => "over_limit",
             Ok(LoginOutcome::Throttled(_)) => "throttled",
             Err(_) => "error",
         };

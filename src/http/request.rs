@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use actix_web::http::header::{HeaderMap, USER_AGENT};
+use actix_web::http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use actix_web::{HttpMessage as _, HttpRequest};
+use percent_encoding::percent_decode;
 
 use super::app::App;
 use crate::digest::base64url;
@@ -11,6 +12,8 @@ use crate::model::audit::Origin;
 
 /// Longest `User-Agent` kept, in characters.
 const LONGEST_USER_AGENT: usize = 256;
+/// Longest place kept, in characters.
+const LONGEST_PLACE: usize = 64;
 
 /// The id of a request: in its answer, in the log and in the audit trail.
 #[derive(Clone, Debug)]
@@ -43,8 +46,11 @@ pub fn origin(request: &HttpRequest, app: &App) -> Origin {
     let peer = request.peer_addr().map(|address| address.ip());
     let address = peer.map(|peer| client_address(request.headers(), peer, &app.settings.trusted_proxies));
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let proxied = peer.is_some_and(|peer| is_trusted(canonical(peer), &app.settings.trusted_proxies));
+    let place = app.settings.place_header.as_ref().filter(|_| proxied);
     Origin {
         address: address.map(|address| address.to_string()),
+        place: place.and_then(|name| request.headers().get_all(name).last()).and_then(place_of),
         user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
         trace_id: Some(trace_id(request)),
     }
@@ -77,10 +83,16 @@ fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[(IpAddr, u8)]) -
     address
 }
 
-/// Whether the peer itself is one of the proxies whose headers are believed.
-pub fn is_from_trusted_proxy(request: &HttpRequest, app: &App) -> bool {
-    let peer = request.peer_addr().map(|address| canonical(address.ip()));
-    peer.is_some_and(|peer| is_trusted(peer, &app.settings.trusted_proxies))
+/// A place as a trusted proxy says it, made fit for a list: proxies write UTF-8, percent-encoded or not, or Latin-1.
+fn place_of(value: &HeaderValue) -> Option<String> {
+    let bytes: Vec<u8> = percent_decode(value.as_bytes()).collect();
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(broken) => broken.as_bytes().iter().copied().map(char::from).collect(),
+    };
+    let plain: String = text.chars().filter(|character| !character.is_control()).take(LONGEST_PLACE).collect();
+    let plain = plain.trim();
+    (!plain.is_empty()).then(|| plain.to_owned())
 }
 
 /// An IPv4 address written as IPv6 is the IPv4 address.
@@ -130,6 +142,25 @@ mod tests {
         let map = headers(&["203.0.113.9"]);
         assert_eq!(client_address(&map, ip("198.51.100.1"), &[]), ip("198.51.100.1"));
         assert_eq!(client_address(&map, ip("198.51.100.1"), &[(ip("10.0.0.0"), 8)]), ip("198.51.100.1"));
+    }
+
+    #[test]
+    fn a_place_is_read_as_proxies_write_it_and_made_plain() {
+        let long = "x".repeat(65);
+        for (written, read) in [
+            (&b"Berlin"[..], Some("Berlin")),
+            (b"M%C3%BCnchen", Some("M\u{fc}nchen")),
+            ("M\u{fc}nchen".as_bytes(), Some("M\u{fc}nchen")),
+            (b"M\xfcnchen", Some("M\u{fc}nchen")),
+            (b"100% Berlin", Some("100% Berlin")),
+            (b" Ber%0D%0Alin%00%1b ", Some("Berlin")),
+            (b"%20%09", None),
+            (b"", None),
+            (long.as_bytes(), Some(&long[..64])),
+        ] {
+            let value = HeaderValue::from_bytes(written).expect("a header value");
+            assert_eq!(place_of(&value).as_deref(), read, "{written:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Security events: who did what to whom, from where, and why.
 
+use super::session_policy::Seen;
 use crate::clock::Timestamp;
 use crate::secret::{AuditId, ClientId, SessionId, UserId};
 
@@ -96,8 +97,17 @@ pub struct Origin {
     pub address: Option<String>,
     /// Its `User-Agent`, cut to 256 characters.
     pub user_agent: Option<String>,
+    /// Where the address is, in words, as a trusted proxy says it; for the device list, not for the audit log.
+    pub place: Option<String>,
     /// The id of the request, also in the log and in error bodies.
     pub trace_id: Option<String>,
+}
+
+impl Origin {
+    /// What is seen of the browser.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen { user_agent: self.user_agent.as_deref(), address: self.address.as_deref() }
+    }
 }
 
 /// One entry of the audit log.

@@ -173,6 +173,8 @@ word_enum! {
         UserDisabled = "user_disabled",
         /// The password was changed.
         PasswordChanged = "password_changed",
+        /// A role was taken away from the user.
+        RoleLost = "role_lost",
         /// The user signed in elsewhere and had as many sessions as allowed.
         SessionLimit = "session_limit",
         /// It came back from another browser or network, and the policy ends such sessions.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session_policy::Seen;
 use crate::clock::Timestamp;
 use crate::secret::{SessionId, UserId};
 
@@ -28,10 +29,12 @@ pub struct LoginSession {
     pub remember: bool,
     /// Authentication methods (RFC 8176), such as `pwd`.
     pub amr: Vec<String>,
-    /// The browser's address at sign-in.
+    /// The browser's address at sign-in, or where it was noted to have moved since.
     pub address: Option<String>,
-    /// The browser's `User-Agent` at sign-in.
+    /// Its `User-Agent` then.
     pub user_agent: Option<String>,
+    /// Where that was, in words, as a trusted proxy said it.
+    pub place: Option<String>,
     /// How it stands.
     pub state: SessionState,
 }
@@ -46,6 +49,11 @@ pub enum SessionState {
 }
 
 impl LoginSession {
+    /// Where its browser was last seen.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen { user_agent: self.user_agent.as_deref(), address: self.address.as_deref() }
+    }
+
     /// Whether the session authenticates its browser at `now`, given the user's present epoch.
     pub fn is_live(&self, now: Timestamp, user_epoch: i64) -> bool {
         self.state == SessionState::Live

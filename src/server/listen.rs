@@ -166,6 +166,8 @@ pub fn app(
                 .iter()
                 .map(|net| (net.address, net.prefix))
                 .collect(),
+            // The empty text is no header's name.
+            place_header: config.http.place_header.parse().ok(),
             body_timeout: seconds(config.http.body_timeout_seconds),
             request_deadline: seconds(config.refresh.request_deadline_seconds),
             hsts: seconds(config.http.hsts_seconds),

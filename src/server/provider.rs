@@ -16,6 +16,7 @@ use crate::jose::seal::MasterKey;
 use crate::model::key_schedule::KeyPolicy;
 use crate::model::password_policy::PasswordPolicy;
 use crate::model::rotation::{ClassDefaults, Late, RotationPolicy};
+use crate::model::session_policy::SessionLimit;
 use crate::oauth::issuer::Issuer;
 use crate::password::{PasswordParams, Passwords};
 use crate::storage::{self, Store};
@@ -204,10 +205,13 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
             interaction: minutes(config.sessions.interaction_minutes),
             known_device: KNOWN_DEVICE,
             fresh: minutes(config.sessions.fresh_minutes),
-            most: (config.sessions.max_per_user > 0).then_some(config.sessions.max_per_user),
-            over_limit: config.sessions.over_limit,
+            limit: (config.sessions.max_per_user > 0).then_some(SessionLimit {
+                most: config.sessions.max_per_user,
+                over: config.sessions.over_limit,
+            }),
             on_new_browser: config.sessions.on_new_browser,
             on_new_network: config.sessions.on_new_network,
+            end_on_role_loss: config.sessions.end_on_role_loss,
         },
         browser: BrowserPolicy {
             hosts: hosts(config, issuer_origin),

@@ -152,7 +152,12 @@ fn entry_of(row: AuditRow) -> Result<AuditEntry, Error> {
         user: row.user_id.map(UserId),
         client: row.client_id.map(ClientId),
         session: row.session_id.map(SessionId),
-        origin: Origin { address: row.address, user_agent: row.user_agent, trace_id: row.trace_id },
+        origin: Origin {
+            address: row.address,
+            user_agent: row.user_agent,
+            place: None,
+            trace_id: row.trace_id,
+        },
         cause: row.cause,
         details: row.details,
     })

@@ -10,6 +10,8 @@ use crate::secret::{ClientId, FamilyHandle, SessionId, UserId};
 
 const RAISE_EPOCH: Sql =
     Sql::both("UPDATE users SET epoch = epoch + 1, updated_at = $2 WHERE id = $1 RETURNING epoch");
+// `updated_at` is the version of the account's editable part, which has just been written in the same transaction.
+const RAISE_EPOCH_ALONE: Sql = Sql::both("UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch");
 const DISABLE: Sql = Sql::both(
     "UPDATE users SET disabled_at = $2, epoch = epoch + 1, updated_at = $2 WHERE id = $1 RETURNING epoch",
 );
@@ -70,6 +72,7 @@ const REVOKE_TOKEN: Sql =
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[
     RAISE_EPOCH,
+    RAISE_EPOCH_ALONE,
     DISABLE,
     SET_PASSWORD,
     KEEP_SESSION,
@@ -293,6 +296,20 @@ impl Store {
         Ok(())
     }
 
+    /// Ends everything of a user in the transaction that has just changed the account.
+    pub(super) async fn end_with_change(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        if let Some((epoch,)) = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH_ALONE, args![user]).await? {
+            self.outbox.put(tx, &Voided::User(user, epoch), now).await?;
+        }
+        end_all_of_user(tx, user, None, cause, now).await
+    }
+
     /// Ends `target` within a transaction, and writes what that voids.
     pub(super) async fn end(
         &self,
@@ -324,8 +341,11 @@ impl Store {
         cause: EndCause,
         now: Timestamp,
     ) -> Result<Ended, Error> {
-        // Who signs out keeps what was meant to outlast it; an operator who ends a device ends all of it.
-        let offline_too = matches!(cause, EndCause::Theft | EndCause::SessionEnded);
+        // Who signs out keeps what was meant to outlast it; whoever else ends a device ends all of it.
+        let offline_too = matches!(
+            cause,
+            EndCause::Theft | EndCause::SessionEnded | EndCause::SessionLimit | EndCause::SessionMoved
+        );
         let sessions = tx.execute(&END_SESSION, args![session, now, cause.as_str()]).await?;
         // Before the families: this waits for a code that is being redeemed, so that its family is seen.
         let codes = tx.execute(&DELETE_CODES_OF_SESSION, args![session]).await?;
@@ -346,17 +366,9 @@ impl Store {
         Ok(Ended { sessions, families: families.len() as u64, codes })
     }
 
-    async fn finish(&self, tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
-        self.finish_with(tx, audit.details(ended_details(&ended, None)), ended).await
-    }
-
-    async fn finish_with(
-        &self,
-        mut tx: Tx,
-        audit: AuditEntry,
-        ended: Ended,
-    ) -> Result<Option<Ended>, Error> {
-        super::audit::record(&mut tx, &audit).await?;
+    pub(super) async fn finish(&self, mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
+        let details = super::row::to_json(&ended);
+        super::audit::record(&mut tx, &audit.details(details)).await?;
         tx.commit().await?;
         self.outbox.wake();
         Ok(Some(ended))

@@ -25,7 +25,7 @@ macro_rules! family_columns {
     () => {
         "f.id, f.handle, f.user_id, f.client_id, f.session_id, f.scope, f.audience, f.offline, f.class, f.base, \
          f.cur, f.burst, f.rotated_at, f.epoch, f.status, f.status_cause, f.created_at, f.expires_at, \
-         f.idle_millis, f.auth_time, f.amr, f.binding, u.username, u.email, u.email_verified, u.roles, u.claims, \
+         f.idle_millis, f.auth_time, f.amr, f.binding, f.address, f.user_agent, u.username, u.email, u.email_verified, u.roles, u.claims, \
          u.epoch AS user_epoch, u.updated_at AS user_updated_at"
     };
 }
@@ -102,6 +102,8 @@ pub(super) struct FamilyRow {
     auth_time: i64,
     amr: String,
     binding: Option<String>,
+    address: Option<String>,
+    user_agent: Option<String>,
     username: String,
     email: Option<String>,
     email_verified: bool,
@@ -220,6 +222,8 @@ pub struct Rotated {
     pub amr: Vec<String>,
     /// The user as of now, for the token's claims.
     pub subject: Subject,
+    /// Where the family began, or was noted to have moved since.
+    pub origin: Origin,
     /// What ended, where the verdict was THEFT.
     pub ended: Option<Ended>,
 }
@@ -465,7 +469,8 @@ fn rotated_of(row: FamilyRow, verdict: Verdict) -> Result<Rotated, Error> {
         updated_at: time(row.user_updated_at),
     };
     let amr = json(&row.amr, TABLE, "amr")?;
-    Ok(Rotated { verdict, family, auth_time: time(row.auth_time), amr, subject, ended: None })
+    let origin = Origin { address: row.address, user_agent: row.user_agent, ..Origin::default() };
+    Ok(Rotated { verdict, family, auth_time: time(row.auth_time), amr, subject, origin, ended: None })
 }
 
 fn summary_of(row: SummaryRow) -> FamilySummary {
@@ -478,7 +483,7 @@ fn summary_of(row: SummaryRow) -> FamilySummary {
         created_at: time(row.created_at),
         last_used_at: time(row.rotated_at.max(row.created_at)),
         expires_at: time(row.expires_at),
-        origin: Origin { address: row.address, user_agent: row.user_agent, trace_id: None },
+        origin: Origin { address: row.address, user_agent: row.user_agent, ..Origin::default() },
     }
 }
 

@@ -27,6 +27,7 @@ mod outbox;
 mod patience;
 mod restoration;
 mod row;
+mod session_policy;
 mod sessions;
 mod standing;
 mod sweep;
@@ -53,7 +54,7 @@ pub use interactions::Interaction;
 pub use keys::KeyStep;
 pub use migrate::MigrationPlan;
 pub use restoration::Restored;
-pub use sessions::NewSession;
+pub use sessions::{Life, NewSession, SignIn};
 pub use standing::TokenStanding;
 pub use sweep::{SweepCursor, Swept};
 pub use throttle::{Admission, Bucket};
@@ -161,6 +162,7 @@ const STATEMENTS: [&[db::Sql]; 20] = [
     keys::ALL,
     outbox::ALL,
     restoration::ALL,
+    session_policy::ALL,
     sessions::ALL,
     standing::ALL,
     sweep::ALL,

@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::db::{Sql, Tx, args};
+use super::db::{Sql, Tx, args, retried};
 use super::endings::Target;
+use super::families::LOCK_USER;
 use super::row::{json, span, time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
-use crate::model::audit::{AuditEntry, Event};
+use crate::model::audit::{AuditEntry, Event, Origin};
 use crate::model::family::EndCause;
 use crate::model::session::{LoginSession, SessionState};
+use crate::model::session_policy::SessionLimit;
 use crate::secret::{DeviceHash, InteractionHash, SessionHash, SessionId, UserId};
 
 macro_rules! session_columns {
     () => {
         "s.id, s.user_id, s.epoch, s.created_at, s.auth_time, s.last_seen_at, s.idle_millis, s.expires_at, \
-         s.remember, s.amr, s.address, s.user_agent, s.ended_at"
+         s.remember, s.amr, s.address, s.user_agent, s.place, s.ended_at"
     };
 }
 
@@ -48,8 +50,8 @@ const PAGE: Sql = Sql::both(concat!(
 // carries the old epoch and is void.
 const INSERT: Sql = Sql::both(
     "INSERT INTO login_session (id, cookie_hash, user_id, epoch, created_at, auth_time, last_seen_at, idle_millis,
-        expires_at, remember, amr, address, user_agent)
-     SELECT $1, $2, u.id, u.epoch, $4, $4, $4, $5, $6, $7, $8, $9, $10 FROM users u
+        expires_at, remember, amr, address, user_agent, place)
+     SELECT $1, $2, u.id, u.epoch, $4, $4, $4, $5, $6, $7, $8, $9, $10, $12 FROM users u
      WHERE u.id = $3 AND u.epoch = $11 AND u.disabled_at IS NULL",
 );
 // Another user's session in this browser. One of the same user that could not be renewed has expired or is void
@@ -57,10 +59,15 @@ const INSERT: Sql = Sql::both(
 const STRANGER: Sql = Sql::both(
     "SELECT id, user_id FROM login_session WHERE cookie_hash = $1 AND user_id <> $2 AND ended_at IS NULL",
 );
-// Re-authentication of the same user keeps the session (and its families) under a new cookie value. The epoch is
-// the one read with the password hash, so that a password that has changed since renews nothing.
+// Re-authentication of the same user keeps the session (and its families) under a new cookie value, and begins its life
+// anew where it is now: remembered if it is wished now, or was before. The epoch is the one read with the password hash,
+// so that a password that has changed since renews nothing.
 const REAUTHENTICATE: Sql = Sql::both(
-    "UPDATE login_session SET cookie_hash = $2, auth_time = $3, last_seen_at = $3, amr = $4
+    "UPDATE login_session SET cookie_hash = $2, auth_time = $3, last_seen_at = $3, amr = $4,
+        remember = ($7 OR (remember AND $8)),
+        idle_millis = CASE WHEN $7 OR (remember AND $8) THEN CAST($9 AS BIGINT) ELSE CAST($11 AS BIGINT) END,
+        expires_at = CASE WHEN $7 OR (remember AND $8) THEN CAST($10 AS BIGINT) ELSE CAST($12 AS BIGINT) END,
+        address = $13, user_agent = $14, place = $15, moved_to = NULL
      WHERE cookie_hash = $1 AND user_id = $5 AND ended_at IS NULL AND expires_at > $3
         AND last_seen_at + idle_millis > $3 AND epoch = $6
         AND epoch = (SELECT u.epoch FROM users u WHERE u.id = $5 AND u.disabled_at IS NULL)
@@ -107,10 +114,31 @@ struct SessionRow {
     amr: String,
     address: Option<String>,
     user_agent: Option<String>,
+    place: Option<String>,
     ended_at: Option<i64>,
     user_epoch: i64,
     user_disabled_at: Option<i64>,
     username: String,
+}
+
+/// How long a session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// How long it may stay unseen.
+    pub idle: Duration,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// A session has begun, or the browser's was renewed.
+    Begun(SessionId),
+    /// Everything of the user ended, or the account was disabled, since the password was read.
+    Void,
+    /// The user has as many sessions as allowed: this many.
+    Full(u32),
 }
 
 /// A successful sign-in.
@@ -124,12 +152,14 @@ pub struct NewSession {
     pub user: UserId,
     /// The user's epoch as read with the password hash that was verified.
     pub epoch: i64,
-    /// How long it may stay unseen.
-    pub idle: Duration,
-    /// When it ends, whatever happens.
-    pub expires_at: Timestamp,
-    /// Whether the user asked to stay signed in.
+    /// How long it lives.
+    pub life: Life,
+    /// How long where the user asked to stay signed in; `None` where that is not offered.
+    pub remembered: Option<Life>,
+    /// Whether the user asks for it now.
     pub remember: bool,
+    /// How many sessions the user may have at once.
+    pub limit: Option<SessionLimit>,
     /// Authentication methods.
     pub amr: Vec<String>,
     /// The cookie the browser came with, which dies.
@@ -186,54 +216,81 @@ impl Store {
     }
 
     /// Begins a session, or renews the browser's session where it is the same user's: either way under a new
-    /// cookie value, the old one dead (S-076). Returns the session's id; `None` where everything of the user ended,
-    /// or the account was disabled, since the password was read.
+    /// cookie value, the old one dead (S-076). Where the user may have no more, the sessions begun first end, or
+    /// nothing begins; a renewal is none more.
     ///
     /// # Errors
-    /// A storage fault.
+    /// A storage fault; then nothing has changed.
     pub async fn sign_in(
         &self,
         new: &NewSession,
         now: Timestamp,
         audit: AuditEntry,
+    ) -> Result<SignIn, Error> {
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            if new.limit.is_some() {
+                // Whoever counts counts alone; SQLite has one writer.
+                tx.fetch_optional::<(i64,)>(&LOCK_USER, args![new.user]).await?;
+            }
+            let id = match self.renew(&mut tx, new, &audit, now).await? {
+                Some(renewed) => renewed,
+                None => {
+                    if let Some(limit) = new.limit
+                        && !self.make_room(&mut tx, new, limit, &audit).await?
+                    {
+                        return Ok(SignIn::Full(limit.most));
+                    }
+                    if !begin(&mut tx, new, &audit.origin, now).await? {
+                        return Ok(SignIn::Void);
+                    }
+                    new.id
+                }
+            };
+            if let Some(interaction) = &new.interaction {
+                tx.execute(&ATTACH_INTERACTION, args![interaction, id, now]).await?;
+            }
+            tx.execute(&REMEMBER_DEVICE, args![&new.device.0, new.user, now, new.device.1]).await?;
+            super::audit::record(&mut tx, &audit.clone().session(id)).await?;
+            tx.commit().await?;
+            self.outbox.wake();
+            Ok(SignIn::Begun(id))
+        })
+        .await
+    }
+
+    /// Renews the session that the browser came with, if it is the user's own and live; ends it if it is another's.
+    async fn renew(
+        &self,
+        tx: &mut Tx,
+        new: &NewSession,
+        audit: &AuditEntry,
+        now: Timestamp,
     ) -> Result<Option<SessionId>, Error> {
-        let mut tx = self.db.begin().await?;
-        let mut session = None;
-        if let Some(old) = &new.replaces {
-            let args = args![old, &new.cookie, now, to_json(&new.amr), new.user, new.epoch];
-            session = tx.fetch_optional::<(Uuid,)>(&REAUTHENTICATE, args).await?.map(|(id,)| SessionId(id));
-            if session.is_none() {
-                self.end_stranger(&mut tx, old, &audit, now).await?;
-            }
+        let Some(old) = &new.replaces else { return Ok(None) };
+        let remembered = new.remembered.unwrap_or(new.life);
+        let args = args![
+            old,
+            &new.cookie,
+            now,
+            to_json(&new.amr),
+            new.user,
+            new.epoch,
+            new.remember && new.remembered.is_some(),
+            new.remembered.is_some(),
+            remembered.idle,
+            remembered.expires_at,
+            new.life.idle,
+            new.life.expires_at,
+            audit.origin.address.clone(),
+            audit.origin.user_agent.clone(),
+            audit.origin.place.clone(),
+        ];
+        let renewed = tx.fetch_optional::<(Uuid,)>(&REAUTHENTICATE, args).await?;
+        if renewed.is_none() {
+            self.end_stranger(tx, old, audit, now).await?;
         }
-        if session.is_none() {
-            let args = args![
-                new.id,
-                &new.cookie,
-                new.user,
-                now,
-                new.idle,
-                new.expires_at,
-                new.remember,
-                to_json(&new.amr),
-                audit.origin.address.clone(),
-                audit.origin.user_agent.clone(),
-                new.epoch,
-            ];
-            if tx.execute(&INSERT, args).await? == 0 {
-                return Ok(None);
-            }
-            session = Some(new.id);
-        }
-        let Some(id) = session else { return Ok(None) };
-        if let Some(interaction) = &new.interaction {
-            tx.execute(&ATTACH_INTERACTION, args![interaction, id, now]).await?;
-        }
-        tx.execute(&REMEMBER_DEVICE, args![&new.device.0, new.user, now, new.device.1]).await?;
-        super::audit::record(&mut tx, &audit.session(id)).await?;
-        tx.commit().await?;
-        self.outbox.wake();
-        Ok(Some(id))
+        Ok(renewed.map(|(id,)| SessionId(id)))
     }
 
     /// Ends the session that another user has in the browser of the sign-in that `sign_in` records.
@@ -257,12 +314,13 @@ impl Store {
         super::audit::record(tx, &entry).await
     }
 
-    /// Notes that a session's browser was seen; at most once a minute is worth a write.
+    /// Notes that a session's browser was seen; at most once a minute is worth a write, or ten times in the time after
+    /// which an unseen session ends.
     ///
     /// # Errors
     /// A storage fault.
     pub async fn touch_session(&self, session: &LoginSession, now: Timestamp) -> Result<(), Error> {
-        if now < session.last_seen_at.plus(Duration::from_secs(60)) {
+        if Self::is_seen_lately(session, now) {
             return Ok(());
         }
         self.db.write(&TOUCH, args![session.id, now]).await.map(|_| ())
@@ -283,6 +341,27 @@ impl Store {
     }
 }
 
+/// Begins a session; `false` where the account has moved on since the password was read.
+async fn begin(tx: &mut Tx, new: &NewSession, origin: &Origin, now: Timestamp) -> Result<bool, Error> {
+    let remembered = new.remembered.filter(|_| new.remember);
+    let life = remembered.unwrap_or(new.life);
+    let args = args![
+        new.id,
+        &new.cookie,
+        new.user,
+        now,
+        life.idle,
+        life.expires_at,
+        remembered.is_some(),
+        to_json(&new.amr),
+        origin.address.clone(),
+        origin.user_agent.clone(),
+        new.epoch,
+        origin.place.clone(),
+    ];
+    Ok(tx.execute(&INSERT, args).await? == 1)
+}
+
 fn session_of(row: SessionRow) -> Result<(LoginSession, String), Error> {
     let session = LoginSession {
         id: SessionId(row.id),
@@ -297,6 +376,7 @@ fn session_of(row: SessionRow) -> Result<(LoginSession, String), Error> {
         amr: json(&row.amr, "login_session", "amr")?,
         address: row.address,
         user_agent: row.user_agent,
+        place: row.place,
         state: row.ended_at.map_or(SessionState::Live, |at| SessionState::Ended(time(at))),
     };
     Ok((session, row.username))

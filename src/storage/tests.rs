@@ -95,16 +95,19 @@ impl World {
             cookie: cookie.clone(),
             user,
             epoch: self.store.user(user).await.unwrap().unwrap().epoch,
-            idle: HOUR,
-            expires_at: self.now().plus(DAY),
+            life: Life { idle: HOUR, expires_at: self.now().plus(DAY) },
+            remembered: None,
             remember: false,
+            limit: None,
             amr: vec!["pwd".to_owned()],
             replaces: replaces.cloned(),
             interaction: None,
             device: (device, self.now().plus(DAY)),
         };
-        let id = self.store.sign_in(&new, self.now(), self.entry().user(user)).await.unwrap();
-        (id.unwrap(), cookie)
+        match self.store.sign_in(&new, self.now(), self.entry().user(user)).await.unwrap() {
+            SignIn::Begun(id) => (id, cookie),
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn family(&self, user: UserId) -> Family {
@@ -226,4 +229,45 @@ async fn a_sweep_takes_only_the_expired_of_a_shared_browser() {
     let device = DeviceHash::from(&DeviceCookie::new("device"));
     assert!(world.store.is_known_device(&device, bob, world.now().minus(HOUR * 3)).await.unwrap());
     assert!(!world.store.is_known_device(&device, alice, world.now().minus(HOUR * 3)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_family_that_comes_from_elsewhere_is_noted_once_and_is_there_from_then_on() {
+    let world = World::new().await;
+    let alice = world.user("alice").await;
+    let family = world.family(alice).await;
+    let at = |address: &str| Origin { address: Some(address.to_owned()), ..Origin::default() };
+    let (home, abroad) = (at("203.0.113.9"), at("198.51.100.7"));
+    let rotated = async |generation: u32| {
+        let request = RotateRequest {
+            id: family.id,
+            generation,
+            client: ClientId::from("app"),
+            policy: ClassDefaults::of(ClientClass::Spa).policy,
+            theft: TheftResponse::User,
+            binding: None,
+            origin: Origin::default(),
+        };
+        match world.store.rotate(&request).await.unwrap() {
+            Rotation::Decided(rotated) => rotated,
+            Rotation::Unknown => panic!("the family is gone"),
+        }
+    };
+    let first = rotated(0).await;
+    assert_eq!(first.origin.address, None);
+    let handle = first.family.handle;
+    let (one, two) = (world.entry(), world.entry());
+    let (a, b) = tokio::join!(
+        world.store.move_family(handle, &first.origin, &home, &one),
+        world.store.move_family(handle, &first.origin, &home, &two),
+    );
+    assert_eq!(u8::from(a.unwrap()) + u8::from(b.unwrap()), 1);
+    let second = rotated(1).await;
+    assert_eq!(second.origin.address.as_deref(), Some("203.0.113.9"));
+    assert!(!world.store.move_family(handle, &abroad, &home, &world.entry()).await.unwrap());
+    // An address that is not known leaves the one that is.
+    let nowhere = Origin { user_agent: Some("x".to_owned()), ..Origin::default() };
+    assert!(world.store.move_family(handle, &home, &nowhere, &world.entry()).await.unwrap());
+    let third = rotated(2).await;
+    assert_eq!((third.origin.address, third.origin.user_agent), (home.address, nowhere.user_agent));
 }

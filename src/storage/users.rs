@@ -8,6 +8,7 @@ use super::row::{json, time, time_option, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::AuditEntry;
+use crate::model::family::EndCause;
 use crate::model::user::{NewUser, User, login_key};
 use crate::secret::UserId;
 
@@ -94,6 +95,8 @@ pub struct UserChange {
     pub roles: Vec<String>,
     /// Claims by name.
     pub claims: Map<String, Value>,
+    /// Why everything of the user ends with it, if it does.
+    pub ends: Option<EndCause>,
 }
 
 impl Store {
@@ -159,7 +162,7 @@ impl Store {
         self.db.write(&REHASH, args![user, old_phc, new_phc]).await.map(|_| ())
     }
 
-    /// Replaces the editable part of an account; `false` where there is no such user, or it has changed since it
+    /// Replaces the editable part of an account, and ends what is open under it where the change says so; `false` where there is no such user, or it has changed since it
     /// was read.
     ///
     /// # Errors
@@ -186,6 +189,10 @@ impl Store {
         ];
         if tx.execute(&UPDATE, args).await? == 0 {
             return Ok(false);
+        }
+        if let Some(cause) = change.ends {
+            let ended = self.end_with_change(&mut tx, user, cause, now).await?;
+            return self.finish(tx, audit.clone(), ended).await.map(|_| true);
         }
         super::audit::record(&mut tx, audit).await?;
         tx.commit().await.map(|()| true)

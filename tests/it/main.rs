@@ -77,8 +77,12 @@ macro_rules! specs {
         mod rfc9068;
         mod rfc9207;
         mod rfc9700;
+        mod role_loss;
         mod rotation;
         mod rotation_property;
+        mod session_life;
+        mod session_limit;
+        mod session_policy;
         mod sessions;
         mod storage;
         mod web_sessions;

@@ -8,6 +8,8 @@ use crate::flow::Provider;
 use crate::flow::account::password::check_policy;
 use crate::flow::logout::{self, LoggedOut};
 use crate::model::audit::{AuditEntry, Event, Origin};
+use crate::model::family::EndCause;
+use crate::model::password_policy::{self, PasswordContext};
 use crate::model::session::LoginSession;
 use crate::model::user::{self, NewUser, User};
 use crate::oauth::claims;
@@ -143,7 +145,8 @@ pub async fn list(op: &Provider, after: Option<UserId>, limit: u32) -> Answer<Pa
     Ok(Page::cut(op.store.users(after, limit + 1).await?, limit, |user| user.id))
 }
 
-/// Changes an account. Nothing ends: the next token carries the new roles and claims.
+/// Changes an account: the next token carries the new roles and claims. Where a role is taken away and the policy says
+/// so, everything of the user ends (S-080).
 ///
 /// # Errors
 /// No such user, a value that cannot be or is taken, [`AdminError::Changed`], or a fault.
@@ -153,8 +156,12 @@ pub async fn update(op: &Provider, by: &By<'_>, id: UserId, request: &UpdateUser
         if request.expected.is_some_and(|expected| expected != user.updated_at) {
             return Err(AdminError::Changed);
         }
-        let change = changed(&user, request)?;
-        let entry = by.audit(op, Event::UserUpdated)?.user(id);
+        let mut change = changed(&user, request)?;
+        let mut entry = by.audit(op, Event::UserUpdated)?.user(id);
+        if op.policy.sessions.end_on_role_loss && loses_role(&user, &change) {
+            change.ends = Some(EndCause::RoleLost);
+            entry = entry.cause(EndCause::RoleLost.as_str());
+        }
         if op.store.update_user(id, &change, by.now, &entry).await? {
             return show(op, id).await;
         }
@@ -274,7 +281,11 @@ fn changed(user: &User, request: &UpdateUser) -> Answer<UserChange> {
     let mut claims = user.claims.clone();
     merge_patch::merge(&mut claims, &request.claims);
     check_claims(&claims)?;
-    Ok(UserChange { read_at: user.updated_at, username, email, email_verified, roles, claims })
+    Ok(UserChange { read_at: user.updated_at, username, email, email_verified, roles, claims, ends: None })
+}
+
+fn loses_role(user: &User, change: &UserChange) -> bool {
+    user.roles.iter().any(|role| !change.roles.contains(role))
 }
 
 fn check_account(username: &str, email: Option<&str>) -> Answer<()> {

@@ -78,6 +78,7 @@ pub fn session_alone(session: &LoginSession) -> Value {
         "amr": session.amr,
         "address": session.address,
         "user_agent": session.user_agent,
+        "place": session.place,
     })
 }
 

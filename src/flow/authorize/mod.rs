@@ -13,6 +13,7 @@ use super::Provider;
 use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
 use super::rejection::Rejection;
+use super::sessions;
 use crate::clock::Timestamp;
 use crate::model::client::Client;
 use crate::model::grant::Grant;
@@ -22,7 +23,8 @@ use crate::oauth::params::Params;
 use crate::oauth::prompt::Prompt;
 use crate::oauth::scope::Scope;
 use crate::secret::{
-    AuthorizationCode, CodeHash, FamilyHandle, InteractionHandle, InteractionHash, SessionHash,
+    AuthorizationCode, BrowserCookie, BrowserHash, CodeHash, FamilyHandle, InteractionHandle,
+    InteractionHash,
 };
 use crate::storage::Interaction;
 
@@ -200,7 +202,7 @@ pub async fn deny(op: &Provider, interaction: &OpenInteraction, now: Timestamp) 
     Ok(Step::Return(interaction.request.return_path().error(op, &denied)))
 }
 
-/// The login session of a browser, if it is live.
+/// The login session of a browser, if somebody is signed in there.
 ///
 /// # Errors
 /// A fault.
@@ -209,11 +211,7 @@ pub async fn session(
     browser: &Browser,
     now: Timestamp,
 ) -> Result<Option<LoginSession>, Rejection> {
-    let Some(cookie) = &browser.session else { return Ok(None) };
-    let found = op.store.session_by_cookie(&SessionHash::from(cookie), now).await?;
-    let Some((session, _)) = found else { return Ok(None) };
-    op.store.touch_session(&session, now).await?;
-    Ok(Some(session))
+    Ok(sessions::current(op, browser, now).await?.map(|current| current.session))
 }
 
 /// The scope that the user has not yet agreed to.

@@ -55,7 +55,7 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
         csrf: own(),
         interaction: Some(own()),
         client: client(),
-        account: own(),
+        account: Some(own()),
         offer_everywhere: true,
     };
     out.push(("logout", pages.logout(&logout)));
@@ -96,6 +96,7 @@ fn every_login(pages: &Pages, text: &str) -> Vec<(&'static str, String)> {
         Some(LoginProblem::UsernameMissing),
         Some(LoginProblem::PasswordMissing),
         Some(LoginProblem::Throttled(90)),
+        Some(LoginProblem::Full(3)),
         Some(LoginProblem::Busy),
     ];
     problems

@@ -79,6 +79,8 @@ pub enum LoginProblem {
     PasswordMissing,
     /// Too many attempts; the next may succeed after this many seconds.
     Throttled(u64),
+    /// The password was right; the account is signed in in as many browsers as allowed, this many.
+    Full(u32),
     /// The password queue is full; nothing was checked.
     Busy,
 }
@@ -134,8 +136,8 @@ pub struct Logout {
     pub interaction: Option<String>,
     /// The client that asks.
     pub client: Option<Client>,
-    /// The name of the account.
-    pub account: String,
+    /// The name of the account; `None` where whoever asks has not shown to be its owner here.
+    pub account: Option<String>,
     /// Whether to offer signing out on all devices.
     pub offer_everywhere: bool,
 }
@@ -452,6 +454,14 @@ struct ShownProblem {
     field: Option<&'static str>,
 }
 
+fn full(most: u32) -> String {
+    let browsers = if most == 1 { "one browser".to_owned() } else { format!("{most} browsers") };
+    format!(
+        "Your password is right, but you may be signed in in {browsers} at once, and you are already. Sign out in one \
+         of them, then sign in here again. If you cannot get at any of them, ask the people who run this server."
+    )
+}
+
 impl From<LoginProblem> for ShownProblem {
     fn from(problem: LoginProblem) -> Self {
         let (text, field) = match problem {
@@ -463,6 +473,7 @@ impl From<LoginProblem> for ShownProblem {
             LoginProblem::Throttled(seconds) => {
                 (format!("Too many attempts. Wait {} and try again.", words::span(seconds.max(1))), None)
             }
+            LoginProblem::Full(most) => (full(most), None),
             LoginProblem::Busy => {
                 ("The server is busy. Your password was not checked. Try again.".to_owned(), None)
             }

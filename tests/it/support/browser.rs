@@ -11,6 +11,8 @@ use super::server::Server;
 pub(crate) struct Browser<'a> {
     pub(crate) server: &'a Server,
     pub(crate) cookies: BTreeMap<String, String>,
+    /// Sent with every request.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 /// What came back to the client.
@@ -44,16 +46,23 @@ impl Redirect {
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(server: &'a Server) -> Self {
-        Self { server, cookies: BTreeMap::new() }
+        Self { server, cookies: BTreeMap::new(), headers: Vec::new() }
     }
 
     /// The same browser at another node.
     pub(crate) fn at<'b>(&self, server: &'b Server) -> Browser<'b> {
-        Browser { server, cookies: self.cookies.clone() }
+        Browser { server, cookies: self.cookies.clone(), headers: self.headers.clone() }
     }
 
-    /// Adds this browser's cookies to a request.
+    /// The same browser, or a copy of its cookies in another, that sends these headers.
+    pub(crate) fn sending(&self, headers: &[(&'static str, &str)]) -> Self {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { headers, ..self.clone() }
+    }
+
+    /// Adds this browser's cookies and headers to a request.
     pub(crate) fn with_cookies(&self, request: Request) -> Request {
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         if self.cookies.is_empty() {
             return request;
         }
