@@ -4,6 +4,7 @@ use super::policy::BrowserPolicy;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::oauth::page::{Page, host_of, is_within};
+use crate::oauth::redirect_uri::RedirectUri;
 
 /// A host of ours at which users of one application sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub fn domain<'a>(policy: &'a BrowserPolicy, client: &ClientMetadata, host: &str
 
 /// The hosts of ours that the application has registered its callback at.
 fn places<'a>(policy: &'a BrowserPolicy, client: &'a ClientMetadata) -> impl Iterator<Item = Place<'a>> {
-    let callbacks = client.redirect_uris.iter().map(|uri| uri.as_str());
+    let callbacks = client.redirect_uris.iter().map(RedirectUri::as_str);
     let ours = callbacks.filter(|uri| policy.is_callback(uri));
     let hosts = ours.filter_map(|uri| uri.strip_suffix(SESSION_CALLBACK));
     hosts.map(|host| Place { host, domain: domain(policy, client, host) })

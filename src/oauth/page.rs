@@ -52,7 +52,7 @@ impl Page {
 /// the form that [`Page::return_to`] writes, so that nobody reads another host in it (S-096).
 pub fn is_page_of(text: &str, origins: &[String]) -> bool {
     let Ok(page) = Page::parse(text) else { return false };
-    text.len() <= MAX_BYTES && page.url == text && origins.iter().any(|origin| *origin == page.origin)
+    text.len() <= MAX_BYTES && page.url == text && origins.contains(&page.origin)
 }
 
 /// The host of an origin, without its port: what cookies go by.
