@@ -10,6 +10,7 @@ use crate::flow::admin::clients::{self, CreateClient, DEFAULT_OVERLAP, MetadataC
 use crate::flow::admin::{LONGEST_PAGE, view};
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::secret::ClientId;
 
 /// What a client that signs people in may ask for unless told otherwise.
@@ -61,6 +62,9 @@ async fn create(context: &Context, op: &Provider, args: &ClientCreate) -> Outcom
     metadata.extend(changes(&args.fields));
     if args.public {
         set(&mut metadata, "token_endpoint_auth_method", json!("none"));
+    }
+    if args.cookie {
+        cookie_mode(&mut metadata, &op.policy.browser.hosts);
     }
     if args.introspect {
         set(&mut metadata, "introspect", json!(true));
@@ -173,6 +177,7 @@ fn changes(fields: &ClientChanges) -> Map<String, Value> {
     }
     let lists = [
         ("redirect_uris", &fields.redirect_uris),
+        ("return_uris", &fields.return_uris),
         ("grant_types", &fields.grant_types),
         ("allowed_origins", &fields.origins),
         ("audience", &fields.audiences),
@@ -183,6 +188,14 @@ fn changes(fields: &ClientChanges) -> Map<String, Value> {
         }
     }
     members
+}
+
+/// In cookie mode the server is the client: codes go to each of its hosts, and there is no secret.
+fn cookie_mode(metadata: &mut Map<String, Value>, hosts: &[String]) {
+    let callbacks: Vec<_> = hosts.iter().map(|host| format!("{host}{SESSION_CALLBACK}")).collect();
+    metadata.insert("client_class".to_owned(), json!("cookie"));
+    metadata.insert("token_endpoint_auth_method".to_owned(), json!("none"));
+    metadata.entry("redirect_uris").or_insert(json!(callbacks));
 }
 
 /// What a new client is for follows from what was said: with a redirect URI it signs people in, without one it acts
@@ -215,6 +228,9 @@ mod tests {
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
         let Command::Client(ClientCommand::Create(args)) = cli.command else { panic!("create") };
         let mut members = changes(&args.fields);
+        if args.cookie {
+            cookie_mode(&mut members, &["https://a.example".to_owned(), "https://b.example".to_owned()]);
+        }
         complete(&mut members);
         ClientMetadata::from_json(&Value::Object(members))
     }
@@ -225,6 +241,18 @@ mod tests {
             metadata("signet client create --name Shop --redirect-uri https://shop.example.com/cb").unwrap();
         assert_eq!(client.scope.to_string(), DEFAULT_SCOPE);
         assert_eq!(client.grant_types.len(), 2);
+    }
+
+    #[test]
+    fn a_page_in_cookie_mode_has_a_callback_at_every_host() {
+        let line = "signet client create --name Board --cookie --return-to https://board.example.com/";
+        let client = metadata(line).unwrap();
+        assert!(client.is_cookie_mode() && client.is_public());
+        let callbacks: Vec<_> = client.redirect_uris.iter().map(|uri| uri.as_str()).collect();
+        assert_eq!(callbacks, ["https://a.example/session/callback", "https://b.example/session/callback"]);
+        assert_eq!(client.return_uris, ["https://board.example.com/"]);
+        let aimless = metadata("signet client create --name Board --cookie").unwrap_err();
+        assert_eq!(aimless.field, "return_uris");
     }
 
     #[test]

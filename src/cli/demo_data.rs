@@ -1,4 +1,4 @@
-//! What a development server starts with: two users and four clients whose secrets everybody knows. `serve` refuses
+//! What a development server starts with: two users and five clients whose secrets everybody knows. `serve` refuses
 //! a database that holds them.
 
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::model::user::NewUser;
 use crate::oauth::client_metadata::{ClientMetadata, MetadataProblem};
+use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::oauth::issuer::Issuer;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash, Password, UserId};
 use crate::storage::{ClientChange, Error, Store};
@@ -34,6 +35,10 @@ pub const SECRETS: [(&str, &str); 3] = [
 
 /// The demo client without a secret.
 pub const SPA: &str = "demo-spa";
+/// The demo client whose refresh token lives in a cookie.
+pub const COOKIE: &str = "demo-cookie";
+/// Its page, at each host.
+pub const COOKIE_PAGE: &str = "/demo/app";
 /// The audience of the demo clients' access tokens.
 pub const AUDIENCE: &str = "https://api.example.com";
 const ACTOR: &str = "system";
@@ -46,7 +51,7 @@ pub(super) async fn ensure(op: &Provider, now: Timestamp) -> Result<bool, Failur
     refuse_real_database(&op.store).await?;
     let (alice, bob) = tokio::try_join!(ensure_user(op, 0, now), ensure_user(op, 1, now))?;
     let mut made = alice || bob;
-    for (id, metadata) in clients(&op.policy.issuer)? {
+    for (id, metadata) in clients(&op.policy.issuer, &op.policy.browser.hosts)? {
         made |= ensure_client(op, id, metadata, now).await?;
     }
     Ok(made)
@@ -152,8 +157,8 @@ async fn ensure_client(
     made(op.store.create_client(&client, &audit).await)
 }
 
-/// A development store may be started on another port: the demo page's redirect URI is added, all else stays as
-/// somebody may have changed it.
+/// A development store may be started on another port, or with further hosts: the demo pages' addresses are added, all
+/// else stays as somebody may have changed it.
 async fn follow_port(
     op: &Provider,
     existing: Client,
@@ -161,25 +166,49 @@ async fn follow_port(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let mut metadata = existing.metadata;
-    let missing: Vec<_> =
-        wanted.redirect_uris.iter().filter(|uri| !metadata.redirect_uris.contains(uri)).cloned().collect();
-    if existing.id.as_str() != SPA || missing.is_empty() {
+    let followed = matches!(existing.id.as_str(), SPA | COOKIE);
+    let more = add_missing(&mut metadata.redirect_uris, &wanted.redirect_uris)
+        | add_missing(&mut metadata.return_uris, &wanted.return_uris);
+    if !followed || !more {
         return Ok(false);
     }
-    metadata.redirect_uris.extend(missing);
     let audit = op.audit(Event::ClientUpdated, ACTOR, now)?.client(&existing.id).cause("demo data");
     let change = ClientChange::Metadata(Box::new(metadata), existing.updated_at);
     Ok(op.store.change_client(&existing.id, &change, now, &audit).await?)
+}
+
+fn add_missing<T: Clone + PartialEq>(known: &mut Vec<T>, wanted: &[T]) -> bool {
+    let missing: Vec<_> = wanted.iter().filter(|one| !known.contains(one)).cloned().collect();
+    known.extend(missing.iter().cloned());
+    !missing.is_empty()
 }
 
 /// The demo clients with their metadata (RFC 7591 §2).
 ///
 /// # Errors
 /// Metadata that the rules refuse, which a test rules out.
-pub fn clients(issuer: &Issuer) -> Result<Vec<(&'static str, ClientMetadata)>, MetadataProblem> {
+pub fn clients(
+    issuer: &Issuer,
+    hosts: &[String],
+) -> Result<Vec<(&'static str, ClientMetadata)>, MetadataProblem> {
     const LOOPBACK: &str = "http://127.0.0.1/callback";
     const PERSON: &str = "openid profile email address phone offline_access read write";
+    let at_each = |path: &str| hosts.iter().map(|host| format!("{host}{path}")).collect::<Vec<_>>();
     let all = [
+        (
+            COOKIE,
+            json!({
+                "client_name": "Demo app with a cookie",
+                "token_endpoint_auth_method": "none",
+                "client_class": "cookie",
+                "redirect_uris": at_each(SESSION_CALLBACK),
+                "return_uris": at_each(COOKIE_PAGE),
+                "grant_types": ["authorization_code", "refresh_token"],
+                "scope": "openid profile email read write",
+                "audience": [AUDIENCE],
+                "first_party": true,
+            }),
+        ),
         (
             SPA,
             json!({
@@ -273,11 +302,16 @@ fn object(value: Value) -> Map<String, Value> {
 mod tests {
     use super::*;
 
+    fn demo_clients() -> Vec<(&'static str, ClientMetadata)> {
+        let hosts = ["http://localhost:8081", "http://127.0.0.1:8081"].map(str::to_owned);
+        clients(&Issuer::parse("http://localhost:8081").unwrap(), &hosts).unwrap()
+    }
+
     #[test]
     fn every_demo_client_passes_the_rules() {
-        let clients = clients(&Issuer::parse("http://localhost:8081").unwrap()).unwrap();
+        let clients = demo_clients();
         let ids: Vec<_> = clients.iter().map(|(id, _)| *id).collect();
-        assert_eq!(ids, ["demo-spa", "demo-web", "demo-service", "demo-api"]);
+        assert_eq!(ids, ["demo-cookie", "demo-spa", "demo-web", "demo-service", "demo-api"]);
         for (id, metadata) in clients {
             metadata.validate().unwrap();
             assert_eq!(metadata.is_public(), secret_of(id).is_none(), "{id}");
@@ -288,11 +322,27 @@ mod tests {
 
     #[test]
     fn the_demo_page_is_where_the_issuer_is() {
-        let clients = clients(&Issuer::parse("http://localhost:8081").unwrap()).unwrap();
+        let clients = demo_clients();
         let (_, spa) = clients.iter().find(|(id, _)| *id == SPA).unwrap();
         let uris: Vec<_> =
             spa.redirect_uris.iter().map(crate::oauth::redirect_uri::RedirectUri::as_str).collect();
         assert_eq!(uris, ["http://localhost:8081/demo/callback", "http://127.0.0.1/callback"]);
+    }
+
+    #[test]
+    fn the_page_with_a_cookie_is_at_every_host() {
+        let clients = demo_clients();
+        let (_, cookie) = clients.iter().find(|(id, _)| *id == COOKIE).unwrap();
+        assert_eq!(cookie.return_uris, ["http://localhost:8081/demo/app", "http://127.0.0.1:8081/demo/app"]);
+        assert!(cookie.is_cookie_mode());
+    }
+
+    #[test]
+    fn what_is_there_already_is_not_added() {
+        let mut known = vec!["a", "b"];
+        assert!(!add_missing(&mut known, &["b"]));
+        assert!(add_missing(&mut known, &["b", "c"]));
+        assert_eq!(known, ["a", "b", "c"]);
     }
 
     #[test]

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::authority::Authority;
-use super::demo_data::{SECRETS, SPA, USERS};
+use super::demo_data::{COOKIE, COOKIE_PAGE, SECRETS, SPA, USERS};
 use super::output::{Report, pairs};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::uri;
@@ -41,6 +40,7 @@ impl Welcome<'_> {
             ("Discovery", self.issuer.url("/.well-known/openid-configuration")),
             ("Revocations", self.issuer.url("/revocation/stream")),
             ("Demo page", self.issuer.url("/demo")),
+            ("Cookie demo", self.issuer.url(COOKIE_PAGE)),
             ("Operators", format!("http://{}/readyz, /metrics", self.admin)),
             ("Database", self.database.to_owned()),
             ("Users", users.join(", ")),
@@ -64,7 +64,7 @@ impl Welcome<'_> {
             .iter()
             .map(|(name, password, _)| json!({ "username": name, "password": password }))
             .collect();
-        let mut clients = vec![json!({ "client_id": SPA })];
+        let mut clients = vec![json!({ "client_id": SPA }), json!({ "client_id": COOKIE })];
         clients
             .extend(SECRETS.iter().map(|(id, secret)| json!({ "client_id": id, "client_secret": secret })));
         json!({
@@ -72,6 +72,7 @@ impl Welcome<'_> {
             "discovery": self.issuer.url("/.well-known/openid-configuration"),
             "revocation_configuration": self.issuer.url("/.well-known/revocation-configuration"),
             "demo": self.issuer.url("/demo"),
+            "demo_app": self.issuer.url(COOKIE_PAGE),
             "admin": format!("http://{}", self.admin),
             "database": self.database,
             "dir": self.dir,
@@ -228,6 +229,7 @@ mod tests {
         }
         assert_eq!(seen, 5);
         assert!(welcome.program().starts_with("SIGNET_DIR='/tmp/a folder' "));
-        assert!(welcome.report().text().contains("http://localhost:8081/demo"));
+        assert!(welcome.report().text().contains("http://localhost:8081/demo\n"));
+        assert!(welcome.report().text().contains("http://localhost:8081/demo/app\n"));
     }
 }

@@ -1,5 +1,5 @@
-//! Where a browser may go after a sign-in in cookie mode: the only thing `/session/callback` redirects to (RFC 9700
-//! §4.11.2).
+//! Where a browser may go after a sign-in in cookie mode: the only thing that `/session/callback` redirects to, so that
+//! it is no open redirector (RFC 9700 §4.11.2).
 
 use super::client_metadata::ClientMetadata;
 use super::proven::ProvenRedirectUri;

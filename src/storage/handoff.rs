@@ -54,7 +54,10 @@ pub enum Handoff {
     /// It came after its expiry, or after the session had ended, and would have fitted.
     Late,
     /// It had been redeemed before; what it gave has been revoked.
-    Replayed,
+    Replayed {
+        /// By the browser that it was for, only too late.
+        own: bool,
+    },
     /// Unknown, foreign, or with another request's verifier. Nothing has changed.
     Refused,
 }
@@ -98,7 +101,7 @@ impl Store {
             Some(_) => {
                 let code = (FamilyHandle(row.family_handle), UserId(row.user_id));
                 self.end_replayed(code, &request.client, &request.origin, now).await?;
-                Ok(Handoff::Replayed)
+                Ok(Handoff::Replayed { own })
             }
         }
     }

@@ -6,7 +6,7 @@ use signet::http::routes::{ADMIN, ANY, DEMO_API, DEVELOPMENT, PUBLIC, Row};
 use super::*;
 
 /// Path, and the statuses of: a plain GET, an empty POST form, and a POST form (or query) with a repeated parameter.
-const PUBLIC_ROWS: [(&str, u16, u16, u16); 22] = [
+const PUBLIC_ROWS: [(&str, u16, u16, u16); 26] = [
     ("/.well-known/openid-configuration", 200, 405, 405),
     ("/.well-known/oauth-authorization-server", 200, 405, 405),
     ("/.well-known/jwks.json", 200, 405, 405),
@@ -26,9 +26,12 @@ const PUBLIC_ROWS: [(&str, u16, u16, u16); 22] = [
     // Nobody is signed in: there is nothing to sign out of.
     ("/logout", 200, 200, 200),
     ("/logged-out", 200, 405, 405),
-    // Only a trusted proxy may ask.
-    ("/forward-auth", 403, 403, 403),
-    ("/forward-auth/{asked:.*}", 403, 403, 403),
+    ("/session/start", 400, 405, 405),
+    ("/session/callback", 400, 405, 405),
+    ("/refresh", 405, 403, 403),
+    ("/session", 403, 405, 405),
+    ("/session/logout", 405, 403, 403),
+    ("/session/logout_all", 405, 403, 403),
     ("/healthz", 200, 405, 405),
     ("/", 200, 405, 405),
     ("/demo/api/me", 401, 405, 405),

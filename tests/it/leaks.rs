@@ -7,6 +7,7 @@ use super::*;
 use crate::support::client::basic;
 use crate::support::database::Database;
 use crate::support::process::{Address, Process, USER, Visitor};
+use crate::support::surfer::gated;
 
 /// What must not be found, by name.
 #[derive(Default)]
@@ -155,6 +156,7 @@ async fn go_through_everything(address: &Address, secrets: &mut Secrets, refusal
             secrets.add("cookie", value);
         }
     }
+    go_through_cookie_mode(address, &mut visitor, secrets, refusals).await;
     // Theft and replay are the loudest things that happen, and end what was issued.
     refusals.expect(address.redeeming(&code)).await;
     refusals.expect(address.refreshing(second.refresh())).await;
@@ -165,6 +167,40 @@ async fn go_through_everything(address: &Address, secrets: &mut Secrets, refusal
     address.revoking(third.refresh()).send().await.ok();
     address.revoking(&third.access).send().await.ok();
     refusals.expect(address.refreshing(third.refresh())).await;
+}
+
+/// The same in cookie mode, where a code and a state arrive in an address of this server.
+async fn go_through_cookie_mode(
+    address: &Address,
+    visitor: &mut Visitor,
+    secrets: &mut Secrets,
+    refusals: &mut Refusals,
+) {
+    let origin = address.origin();
+    let page = format!("{origin}/demo/app");
+    let here = |location: &str| location.strip_prefix(&origin).unwrap().to_owned();
+    let start = format!("/session/start?{}", encode(&[("client_id", "demo-cookie"), ("return_to", &page)]));
+    let begun = visitor.send(address.get(&start)).await.unwrap().location().to_owned();
+    secrets.add("state", Redirect::parse(&begun).get("state").unwrap());
+    let callback = visitor.send(address.get(&here(&begun))).await.unwrap().location().to_owned();
+    secrets.add("code", &Redirect::parse(&callback).code());
+    let callback = here(&callback);
+    refusals.expect(address.get(&callback)).await;
+    assert_eq!(visitor.send(address.get(&callback)).await.unwrap().location(), page);
+    for (name, value) in visitor.cookies.iter().filter(|(name, _)| name.contains("refresh") || name.contains("transaction")) {
+        secrets.add(if name.contains("refresh") { "refresh cookie" } else { "transaction cookie" }, value);
+    }
+    let gate = |request: Request| gated(request, &origin, "{\"client_id\":\"demo-cookie\"}");
+    let refreshed = visitor.send(gate(address.post("/refresh"))).await.unwrap();
+    secrets.add("access token", refreshed.ok().json()["access_token"].as_str().unwrap());
+    let cookie = visitor.cookies.iter().find(|(name, _)| name.contains("refresh")).unwrap();
+    secrets.add("refresh cookie", cookie.1);
+    let forged = format!("{}={}A", cookie.0, cookie.1);
+    refusals.expect(gate(address.post("/refresh")).header("Cookie", &forged)).await;
+    refusals.expect(address.post("/refresh").header("Cookie", &forged)).await;
+    // From another browser, after it was redeemed: the loudest case.
+    refusals.expect(address.get(&callback)).await;
+    refusals.expect(address.get(&format!("{callback}&state=x"))).await;
 }
 
 #[test]

@@ -48,11 +48,14 @@ macro_rules! specs {
         mod account_endings;
         mod account_pages;
         mod bad_input;
+        mod cookie_gate;
         mod cookie_mode;
+        mod cookie_races;
+        mod cookie_start;
         mod cors;
         mod coverage;
         mod crash;
-        mod forward_auth;
+        mod handoff;
         mod leaks;
         mod login;
         mod logout;

@@ -1,6 +1,7 @@
 //! Refresh-token rotation (RFC 9700 §4.14.2): every row of the verdict table, as a client meets it.
 
 use super::*;
+use crate::support::surfer::{MAIN, PAGE};
 
 async fn refreshed(s: &Server, client: &str, token: &str) -> Tokens {
     Tokens::of(&s.refresh(client, token).await)
@@ -190,15 +191,19 @@ mod classes {
 
     #[test]
     fn a_cookie_client_advances_once_within_the_hold_horizon() {
-        with_server(async |s| {
-            let first = s.tokens("cookie").await;
-            let second = refreshed(s, "cookie", first.refresh()).await;
+        with_hosts(async |s| {
+            let mut surfer = Surfer::signed_in(s).await;
+            let first = surfer.refresh_cookie(MAIN).unwrap().to_owned();
+            surfer.refresh(PAGE).await.ok();
+            let second = surfer.refresh_cookie(MAIN).unwrap().to_owned();
+            assert_ne!(second, first);
             for _ in 0..3 {
                 s.advance(15 * SECOND);
-                assert!(refreshed(s, "cookie", second.refresh()).await.refresh.is_none());
+                assert_eq!(surfer.refresh(PAGE).await.ok().header("set-cookie"), None);
             }
             s.advance(16 * SECOND);
-            assert!(refreshed(s, "cookie", second.refresh()).await.refresh.is_some());
+            surfer.refresh(PAGE).await.ok();
+            assert_ne!(surfer.refresh_cookie(MAIN).unwrap(), second);
         });
     }
 

@@ -10,7 +10,7 @@ pub enum ClientCommand {
     /// Register a client; a confidential one's secret is shown once
     #[command(
         after_help = "Example:\n  signet client create --name Shop --redirect-uri https://shop.example.com/callback \
-                      --scope 'openid profile'"
+                      --scope 'openid profile'\n  signet client create --name Board --cookie --return-to https://board.example.com/"
     )]
     Create(ClientCreate),
     /// List clients
@@ -55,6 +55,10 @@ pub struct ClientCreate {
     /// A client that cannot keep a secret: a single-page or native application (RFC 6749 §2.1)
     #[arg(long)]
     pub public: bool,
+    /// A page whose refresh token lives in a cookie of this server (docs/sessions.md); implies --public and the redirect
+    /// URIs
+    #[arg(long, conflicts_with = "introspect")]
+    pub cookie: bool,
     /// Let it ask about tokens at /introspect (RFC 7662)
     #[arg(long, conflicts_with = "public")]
     pub introspect: bool,
@@ -91,6 +95,9 @@ pub struct ClientChanges {
     /// Where answers may go; may be given several times
     #[arg(long = "redirect-uri", value_name = "URI")]
     pub redirect_uris: Vec<String>,
+    /// A page that the browser returns to after a sign-in in cookie mode; may be given several times
+    #[arg(long = "return-to", value_name = "URL")]
+    pub return_uris: Vec<String>,
     /// The scopes it may ask for, separated by spaces
     #[arg(long)]
     pub scope: Option<String>,

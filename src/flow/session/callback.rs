@@ -1,7 +1,8 @@
 //! `/session/callback`: the answer of `/authorize` becomes a cookie. The code is redeemed inside the server, once.
 //!
 //! The same browser may send the same request again for ten seconds and gets the same answer: a browser repeats a GET
-//! whose reply was lost. Anybody else who presents a redeemed code has a copy of it, and its family ends.
+//! whose reply was lost. Anybody else who presents a redeemed code has a copy of it, and its family ends; so it does where
+//! the same browser comes back later, which is then sent on its way once more.
 
 use std::time::Duration;
 
@@ -168,8 +169,9 @@ async fn redeem(
                 same.then(|| refresh_cookie(op, client, (repeated.family, repeated.expires_at), now));
             Ok(back(cookie.into_iter().collect()))
         }
-        Handoff::Late => again(op, underway, now),
-        Handoff::Replayed | Handoff::Refused => Err(Refusal::page(PageProblem::Interaction)),
+        // What a lost reply had brought is ended by then, and the person is no worse off for it.
+        Handoff::Late | Handoff::Replayed { own: true } => again(op, underway, now),
+        Handoff::Replayed { own: false } | Handoff::Refused => Err(Refusal::page(PageProblem::Interaction)),
     }
 }
 

@@ -80,7 +80,7 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
         remedy: own(),
         trace_id: Some(own()),
         urgent: true,
-        next: Some(Link { href: "/", label: "Home" }),
+        next: Some(Link { href: "/".to_owned(), label: "Home" }),
     };
     out.push(("message", pages.message(&message)));
     out.push(("index", pages.index(&Index { demo: true })));

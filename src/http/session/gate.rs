@@ -133,7 +133,7 @@ fn fetch_site(headers: &HeaderMap, allowed: &[&str]) -> Result<(), Stop> {
 
 fn fetch_mode(headers: &HeaderMap) -> Result<(), Stop> {
     let name = "sec-fetch-mode";
-    if headers.contains_key(name) { said(headers, name, &["cors", "same-origin"]) } else { Ok(()) }
+    if headers.contains_key(name) { said(headers, name, &["cors"]) } else { Ok(()) }
 }
 
 /// A header that comes once and says one of these.

@@ -48,7 +48,14 @@ fn all() -> Vec<(&'static str, Value)> {
         ("other", first_party("Another app of ours", "none")),
         ("web", first_party("A web application", "client_secret_basic")),
         ("post", first_party("A web application that posts its secret", "client_secret_post")),
-        ("cookie", page(&["https://app.example.com/", "https://app.other.example/start?tab=1", "https://app.third.example/"])),
+        (
+            "cookie",
+            page(&[
+                "https://app.example.com/",
+                "https://app.other.example/start?tab=1",
+                "https://app.third.example/",
+            ]),
+        ),
         ("board", page(&["https://board.example.com/"])),
         (
             "strict",
@@ -94,7 +101,8 @@ fn all() -> Vec<(&'static str, Value)> {
 
 /// A client in cookie mode at three hosts of ours.
 fn page(return_uris: &[&str]) -> Value {
-    let callbacks = [surfer::MAIN, surfer::OTHER, surfer::THIRD].map(|host| format!("{host}/session/callback"));
+    let callbacks =
+        [surfer::MAIN, surfer::OTHER, surfer::THIRD].map(|host| format!("{host}/session/callback"));
     json!({
         "client_name": "A page",
         "token_endpoint_auth_method": "none",

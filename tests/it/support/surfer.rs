@@ -68,8 +68,13 @@ impl<'a> Surfer<'a> {
     pub(crate) fn request(&self, method: &str, url: &str) -> Request {
         let host = origin_of(url);
         let request = self.server.request(method, &url[host.len()..]).host(&host["https://".len()..]);
-        let pairs: Vec<_> =
-            self.jars.get(host).into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> = self
+            .jars
+            .get(host)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         if pairs.is_empty() { request } else { request.header("Cookie", &pairs.join("; ")) }
     }
 
@@ -140,8 +145,13 @@ impl<'a> Surfer<'a> {
 
     /// Goes through `/session/start` as far as the callback, which is not followed.
     pub(crate) async fn up_to_callback(&mut self, host: &str, return_to: &str) -> String {
-        let mut url = Self::start_url(host, return_to, &[]);
-        while !url.contains("/session/callback") {
+        self.up_to_callback_from(&Self::start_url(host, return_to, &[])).await
+    }
+
+    /// Follows a link as far as the callback, which is not followed.
+    pub(crate) async fn up_to_callback_from(&mut self, url: &str) -> String {
+        let mut url = url.to_owned();
+        while !url.split('?').next().unwrap().ends_with("/session/callback") {
             let response = self.get(&url).await;
             let location = if response.status == 200 {
                 self.sign_in_at(&url, &response).await.location().to_owned()
@@ -202,4 +212,20 @@ pub(crate) fn host_of(return_to: &str) -> &'static str {
         "https://app.third.example" => THIRD,
         _ => MAIN,
     }
+}
+
+/// The `Set-Cookie` whose name begins so.
+#[track_caller]
+pub(crate) fn cookie<'a>(response: &'a Response, name: &str) -> &'a str {
+    response
+        .all("set-cookie")
+        .find(|cookie| cookie.starts_with(name))
+        .unwrap_or_else(|| panic!("no {name}: {response:?}"))
+}
+
+/// The attributes of a `Set-Cookie`, sorted.
+pub(crate) fn attributes(cookie: &str) -> Vec<String> {
+    let mut all: Vec<_> = cookie.split(';').skip(1).map(|part| part.trim().to_owned()).collect();
+    all.sort();
+    all
 }
