@@ -46,6 +46,7 @@ macro_rules! specs {
     () => {
         mod account;
         mod account_endings;
+        mod account_own;
         mod account_pages;
         mod bad_input;
         mod cookie_gate;

@@ -65,7 +65,7 @@ async fn show_devices(call: &Call<'_>) -> Answer {
 fn device_line(device: Device) -> DeviceLine {
     DeviceLine {
         session: device.session.to_string(),
-        name: name_of(device.user_agent.as_deref()),
+        name: capitalised(&name_of(device.user_agent.as_deref())),
         current: device.current,
         signed_in: device.signed_in,
         place: device.place.or(device.address),

@@ -56,7 +56,7 @@ async fn api() -> Api {
     let provider = build(&config, store, &world).await.unwrap();
     keys::tick(&provider, START).await.unwrap();
     let key = api_key(&provider, Some(START.plus(Duration::from_secs(3600)))).await;
-    let app = crate::server::listen::app(&config, Arc::new(provider), false).unwrap();
+    let app = crate::server::listen::app(&config, Arc::new(provider), false, None).unwrap();
     Api { app: web::Data::new(app), clock, key, _dir: dir }
 }
 

@@ -10,4 +10,6 @@ pub mod view;
 pub mod words;
 
 #[cfg(test)]
+mod account_tests;
+#[cfg(test)]
 mod tests;

@@ -84,6 +84,7 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
     };
     out.push(("message", pages.message(&message)));
     out.push(("index", pages.index(&Index { demo: true })));
+    out.extend(super::account_tests::every_account_page(text));
     out
 }
 
@@ -201,7 +202,7 @@ fn a_logo_from_elsewhere_names_its_origin() {
 
 #[test]
 fn pages_keep_the_names_that_scripts_use() {
-    let expected: [(&str, &[&str]); 7] = [
+    let expected: [(&str, &[&str]); 12] = [
         (
             "login",
             &[
@@ -231,7 +232,22 @@ fn pages_keep_the_names_that_scripts_use() {
         ("logged_out", &["logged-out"]),
         ("error", &["oauth-error", "trace-id", "oauth-error-fix"]),
         ("message", &["message", "trace-id"]),
-        ("index", &["issuer", "discovery", "jwks"]),
+        ("index", &["issuer", "discovery", "jwks", "account"]),
+        ("account_profile", &["account-nav", "account-done", "account-error", "profile-form"]),
+        ("account_password", &["account-nav", "password-form", "current-password", "new-password"]),
+        (
+            "account_sessions",
+            &[
+                "sessions-list",
+                "session-1",
+                "session-current",
+                "sign-out-one-1",
+                "sign-out-others",
+                "sign-out-all",
+            ],
+        ),
+        ("account_applications", &["account-nav", "applications-list", "revoke-1"]),
+        ("account_activity", &["account-nav", "activity-list", "activity-older"]),
     ];
     for (name, page) in every_page("abc") {
         let (_, ids) = expected.iter().find(|(other, _)| *other == name).unwrap();

@@ -112,6 +112,12 @@ impl<'a> Browser<'a> {
         Page::of(location, &response)
     }
 
+    /// Opens a page and picks the form at this mark (an id or a class) out of several.
+    pub(crate) async fn form(&mut self, path: &str, mark: &str) -> Page {
+        let response = self.get(path).await;
+        Page::at(&response.ok().text(), mark)
+    }
+
     /// Submits a page's form with its hidden fields and these.
     pub(crate) async fn submit(&mut self, page: &Page, fields: &[(&str, &str)]) -> Response {
         let hidden = page.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -184,7 +190,7 @@ impl Page {
         assert_eq!(response.status, 200, "{location}: {}", response.text());
         let html = response.text();
         let form = html.split_once("<form ").unwrap_or_else(|| panic!("no form at {location}: {html}")).1;
-        let path = form.split_once("action=\"").unwrap().1.split('"').next().unwrap().to_owned();
+        let path = form.split_once("action=\"").unwrap().1.split('"').next().unwrap().replace("&#x2f;", "/");
         let hidden = form
             .split("<input type=\"hidden\" name=\"")
             .skip(1)
@@ -195,6 +201,15 @@ impl Page {
             })
             .collect();
         Self { path, hidden, html }
+    }
+
+    /// The form at (or after) this mark of a page.
+    #[track_caller]
+    pub(crate) fn at(html: &str, mark: &str) -> Self {
+        let start = html.find(&format!("\"{mark}\"")).unwrap_or_else(|| panic!("no {mark} in {html}"));
+        let tag = html[..start].rfind('<').unwrap();
+        let rest = html[tag..].split("</form>").next().unwrap().to_owned();
+        Self::of(mark, &Response { status: 200, headers: Vec::new(), body: rest.into_bytes() })
     }
 
     /// A hidden field.
