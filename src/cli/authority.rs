@@ -25,6 +25,7 @@ use crate::clock::Timestamp;
 use crate::digest::sha256;
 use crate::server::tls;
 use crate::server::tls::pair::Pair;
+use crate::server::tls::validity::Validity;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Five years; importing it into browsers is a chore.
@@ -107,8 +108,10 @@ impl Authority {
     fn serves(&self, names: &[SanType], now: Timestamp) -> bool {
         let Ok(pair) = Pair::read(&self.certificate, &self.key) else { return false };
         let Ok(ca) = CertificateDer::from_pem_file(&self.ca) else { return false };
+        // Browsers look at an authority's own end; the verifier below takes it as given.
+        let lasts = Validity::of_der(&ca).is_some_and(|validity| validity.not_after >= now.plus(AHEAD));
         let mut roots = RootCertStore::empty();
-        if roots.add(ca).is_err() {
+        if !lasts || roots.add(ca).is_err() {
             return false;
         }
         let verifier =

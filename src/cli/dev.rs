@@ -155,6 +155,8 @@ fn load(args: &Dev, global: &Global, dir: &Path, (port, admin): (u16, u16)) -> R
         let file = |name: &str| dir.join("tls").join(name).display().to_string();
         flags.push(flag("--tls", "tls.certificate", file(authority::CERTIFICATE)));
         flags.push(flag("--tls", "tls.key", file(authority::KEY)));
+        // It holds for a name on every port: whatever else runs on localhost would have to speak https, too.
+        flags.push(flag("--tls", "http.hsts_seconds", "0".to_owned()));
     }
     let sources = Sources { flags, only_named_file: true, ..context::sources(global.config.clone()) };
     Ok(config::load(&sources, Mode::Dev)?)

@@ -35,6 +35,8 @@ pub struct Certificate {
     certificate: PathBuf,
     key: PathBuf,
     names: Vec<String>,
+    /// What the files looked like before they were first read.
+    first_look: watch::Looks,
     current: RwLock<Pair>,
     on_replaced: RwLock<Option<OnReplaced>>,
 }
@@ -48,11 +50,13 @@ impl Certificate {
         let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) else {
             return Ok(None);
         };
+        let first_look = watch::looks([certificate, key]);
         let pair = Pair::read(certificate, key).map_err(SetupError)?;
         Ok(Some(Arc::new(Self {
             certificate: certificate.clone(),
             key: key.clone(),
             names: names(config),
+            first_look,
             current: RwLock::new(pair),
             on_replaced: RwLock::new(None),
         })))

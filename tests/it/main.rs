@@ -15,6 +15,7 @@
 
 mod support;
 mod tidy;
+mod tls;
 
 /// What a backend's copy of the specifications finds as `super::…`.
 macro_rules! backend {

@@ -40,6 +40,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "server", "cli"]),
     ("sqlx", &["storage"]),
     ("jsonwebtoken", &["jose"]),
+    ("rustls", &["server", "cli"]),
     ("aws_lc_rs", &["jose"]),
     ("argon2", &["password"]),
     ("minijinja", &["http"]),
@@ -155,7 +156,8 @@ fn imports_point_down() {
 fn crates_are_named_in_their_layer_only() {
     let mut wrong = Vec::new();
     for source in sources() {
-        let code = source.code();
+        // A module of rustls that has the crate's name.
+        let code = source.code().replace("rustls::crypto::aws_lc_rs", "rustls::crypto");
         for (name, layers) in CRATES {
             let named = code.contains(&format!("{name}::")) || code.contains(&format!("use {name}"));
             if named && !layers.contains(&source.layer.as_str()) {

@@ -13,7 +13,7 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
-pub(crate) mod web_application;
+pub(crate) mod tls;
 
 /// What every specification uses.
 pub(crate) mod prelude {
