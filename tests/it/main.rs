@@ -57,7 +57,7 @@ macro_rules! specs {
         mod cors;
         mod coverage;
         mod crash;
-        mod handoff;
+        mod forwarded;
         mod leaks;
         mod login;
         mod logout;
