@@ -4,7 +4,8 @@ import { Buffer } from "node:buffer";
 import { request } from "node:http";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { signIn } from "./lib/code_flow.mjs";
-import { sidecarFails, startApi, startNginx, startSidecar, until } from "./lib/sidecar.mjs";
+import { sidecarFails, startApi, startNginx, startSidecar } from "./lib/sidecar.mjs";
+import { until } from "./lib/wait.mjs";
 import { audience, basic, issuer, logOutAll, post, users } from "./lib/server.mjs";
 
 let api;

@@ -8,20 +8,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { audience, binary, issuer } from "./server.mjs";
+import { until } from "./wait.mjs";
 
 const verify = process.env.INTEROP_VERIFY_BINARY ?? join(dirname(binary), "signet-verify");
 const recipe = fileURLToPath(new URL("../../../docs/recipes/nginx.conf", import.meta.url));
-
-/** Asks until the answer is the one that is waited for. */
-export async function until(what, ask, { within = 10_000, every = 20 } = {}) {
-  const began = performance.now();
-  for (;;) {
-    const answer = await ask().catch(() => null);
-    if (answer) return answer;
-    if (performance.now() - began > within) throw new Error(`${what}: not within ${within} ms`);
-    await new Promise((resolve) => setTimeout(resolve, every));
-  }
-}
 
 async function freePort() {
   const server = createPlainServer().listen(0, "127.0.0.1");

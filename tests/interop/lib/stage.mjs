@@ -1,0 +1,213 @@
+// A stage for browsers: `signet dev --tls` on two root domains and a third, applications and hostile neighbours beside
+// it, and Chromium, for which all of *.test is this machine. Everything on free ports, with a store of its own.
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { chromium } from "playwright-core";
+import { openGate } from "./gate.mjs";
+import { openSites } from "./sites.mjs";
+import { certificate, trustingHome } from "./tls.mjs";
+import { until } from "./wait.mjs";
+
+const run = promisify(execFile);
+const binary = process.env.INTEROP_BINARY;
+
+/** Where the server is, where applications are, and who lives next door. */
+export const LOGIN = "login.main.test";
+export const OTHER = "auth.other.test";
+export const THIRD = "auth.third.test";
+export const SHOP = "app.main.test";
+export const BLOG = "app.other.test";
+export const WIKI = "app.third.test";
+/** Another site altogether, and one that shares the root domain with the server. */
+export const EVIL = "evil.test";
+export const SIBLING = "evil.main.test";
+const SITES = [SHOP, BLOG, WIKI, EVIL, SIBLING];
+
+export const PASSWORD = "a long enough password";
+const SCOPE = "openid profile email read";
+
+/** A port on which nobody listens. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A new database beside the one that `scripts/interop` names; nothing where the store is SQLite. */
+async function freshDatabase() {
+  const url = process.env.INTEROP_DATABASE;
+  if (!url) return [];
+  const own = new URL(url);
+  own.pathname = "/interop_stage";
+  const sql = ["DROP DATABASE IF EXISTS interop_stage WITH (FORCE)", "CREATE DATABASE interop_stage"];
+  await run("psql", ["--quiet", "--no-psqlrc", "-d", url, ...sql.flatMap((one) => ["-c", one])]);
+  return ["--database", String(own)];
+}
+
+/** Starts the server, and waits until it is ready. */
+async function startServer(dir, port) {
+  const admin = await freePort();
+  const store = join(dir, "store");
+  const args = ["dev", "--dir", store, "--port", String(port), "--admin-port", String(admin), "--tls", "--name", LOGIN,
+    "--host", OTHER, "--host", THIRD, ...await freshDatabase()];
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => { said += chunk; });
+  const ended = once(child, "exit").then(([code]) => { throw new Error(`the server ended with ${code}:\n${said}`); });
+  ended.catch(() => {});
+  const ready = until("the server is ready", () => fetch(`http://127.0.0.1:${admin}/readyz`).then(({ ok }) => ok));
+  await Promise.race([ready, ended]);
+  return {
+    store,
+    said: () => said,
+    async stop() {
+      if (child.exitCode !== null) return;
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
+  };
+}
+
+/**
+ * Builds the stage.
+ *
+ * - `gate`: the browser reaches the server through a proxy that tests can play tricks with (`stage.gate`); otherwise
+ *   directly, with the certificate that the server made.
+ * - `port`: the server's, where pictures show it.
+ */
+export async function raise({ gate: gated = false, port } = {}) {
+  const dir = await mkdtemp(join(tmpdir(), "signet-stage-"));
+  port ??= await freePort();
+  const names = [LOGIN, OTHER, THIRD, ...SITES];
+  const [server, { key, cert }] = await Promise.all([startServer(dir, port), certificate(dir, names)]);
+  const authority = join(server.store, "tls", "ca.pem");
+  const home = join(dir, "home");
+  await mkdir(home);
+  await trustingHome(home, [authority, join(dir, "ca.pem")]);
+  const sites = await openSites({ key, cert });
+  const gate = gated ? await openGate({ key, cert, port, ca: await readFile(authority) }) : null;
+  const detour = gate ? [LOGIN, OTHER, THIRD].map((name) => `MAP ${name} 127.0.0.1:${gate.port}`) : [];
+  const chrome = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    env: { ...process.env, HOME: home },
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", `--host-resolver-rules=${[...detour, "MAP *.test 127.0.0.1"].join(",")}`],
+  });
+
+  const origin = (host) => `https://${host}:${port}`;
+  const stage = {
+    port, gate, sites, chrome,
+    issuer: origin(LOGIN),
+    origin,
+    /** Runs a command of the server's program against its store and reads the JSON it prints. */
+    async signet(...args) {
+      const { stdout } = await run(binary, [...args, "--json"], { env: { ...process.env, SIGNET_DIR: server.store } });
+      return JSON.parse(stdout);
+    },
+    said: server.said,
+    profile: (options) => openProfile(chrome, options),
+    async close() {
+      await chrome.close();
+      gate?.close();
+      sites.close();
+      await server.stop();
+      await rm(dir, { recursive: true });
+    },
+  };
+
+  /** Registers a client with its metadata (RFC 7591 §2). */
+  stage.register = async (id, metadata, ...flags) => {
+    const file = join(dir, `${id}.json`);
+    await writeFile(file, JSON.stringify(metadata));
+    return stage.signet("client", "create", "--id", id, ...flags, "--metadata", file);
+  };
+  /** An application in cookie mode at one of the sites, whose sessions are held at one of the server's hosts. */
+  stage.application = async (id, site, host, more = {}) => {
+    const here = sites.origin(site);
+    await stage.register(id, {
+      client_name: `The ${id}`,
+      client_class: "cookie",
+      token_endpoint_auth_method: "none",
+      redirect_uris: [`${origin(host)}/session/callback`],
+      return_uris: [`${here}/`, `${here}/auto`],
+      grant_types: ["authorization_code", "refresh_token"],
+      scope: SCOPE,
+      audience: ["https://api.example.com"],
+      ...more,
+    }, "--first-party");
+    sites.application(site, { host: origin(host), client: id });
+    return here;
+  };
+  /** A person who exists for one test. */
+  let people = 0;
+  stage.person = async (name = `person${people += 1}`) => {
+    const command = execFile(binary, ["user", "create", "--username", name, "--name", `The ${name}`, "--email",
+      `${name}@example.com`, "--password-stdin", "--json"], { env: { ...process.env, SIGNET_DIR: server.store } });
+    command.stdin.end(`${PASSWORD}\n`);
+    const [code] = await once(command, "exit");
+    if (code !== 0) throw new Error(`no user ${name}`);
+    return name;
+  };
+  /** What the operator sees of a person: open sessions with their families, and why others ended. */
+  stage.sessionsOf = async (name) => (await stage.signet("user", "sessions", name)).sessions;
+  stage.auditOf = async (name) => (await stage.signet("audit", "list", "--user", name)).events;
+  return stage;
+}
+
+/**
+ * A browser profile. `faults` collects what no page of ours may cause: policy violations, errors in the console,
+ * exceptions nobody catches. `expected` are those that a test means to cause.
+ */
+export async function openProfile(chrome, { expected = [], ...options } = {}) {
+  const context = await chrome.newContext(options);
+  context.setDefaultTimeout(10_000);
+  const faults = [];
+  // Nobody is signed in when a page first asks: 401 is the answer, and Chromium writes it into the console.
+  const usual = [/status of 401 .*\/refresh$/, ...expected];
+  const note = (text) => {
+    if (!usual.some((known) => known.test(text))) faults.push(text);
+  };
+  context.on("console", (message) => {
+    if (message.type() === "error") note(`${message.text()} at ${message.location().url}`);
+  });
+  context.on("weberror", (fault) => note(`uncaught: ${fault.error()}`));
+  return {
+    context,
+    faults,
+    expect: (pattern) => usual.push(pattern),
+    page: async (url) => {
+      const page = await context.newPage();
+      if (url) await page.goto(url);
+      return page;
+    },
+    close: () => context.close(),
+  };
+}
+
+/** Fills in the sign-in form that the page shows. */
+export async function fillIn(page, user, password = PASSWORD) {
+  await page.fill("#username", user);
+  await page.fill("#password", password);
+  await page.click("#login-submit");
+}
+
+/** Opens an application and signs in by hand. */
+export async function signInAt(profile, address, user) {
+  const page = await profile.page(address);
+  await page.locator("#status", { hasText: "Signed out" }).waitFor();
+  await page.click("#sign-in");
+  await fillIn(page, user);
+  await signedIn(page);
+  return page;
+}
+
+export const signedIn = (page) => page.locator("#status", { hasText: "Signed in" }).waitFor();
+export const signedOut = (page) => page.locator("#status", { hasText: "Signed out" }).waitFor();
