@@ -10,7 +10,7 @@ const script = await readFile(new URL("./lib/attacks.js", import.meta.url), "utf
 const CHANGING = ["/refresh", "/session/logout", "/session/logout_all", "/login", "/consent", "/logout", "/end_session",
   "/account", "/account/password", "/account/sessions", "/account/applications"];
 const GUESSES = { action: "logout", csrf: "x".repeat(43), interaction: "x".repeat(43), everywhere: "1", username: "mallory",
-  password: PASSWORD, current_password: PASSWORD, new_password: "another long password", id: "all", session: "all" };
+  password: PASSWORD, current: PASSWORD, new: "another long password", client: "shop", session: "all", given_name: "Mallory" };
 const PAGES = ["/", "/authorize", "/login", "/consent", "/logout", "/logged-out", "/session/start", "/session/callback", "/account",
   "/account/password", "/account/sessions", "/account/applications", "/account/activity", "/demo", "/demo/app"];
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { graveFindings } from "./lib/axe.mjs";
 import { PASSWORD, raise } from "./lib/stage.mjs";
-import { authorizeUrl, DEVICES, makeApplications, signInAtPartner, views } from "./lib/views.mjs";
+import { authorizeUrl, DEVICES, isSignedIn, makeApplications, signInAtPartner, views } from "./lib/views.mjs";
 
 const NARROW = { width: 320, height: 640 };
 /** A window of 1024 × 768 at a zoom of 200 %. */
@@ -112,5 +112,27 @@ describe("with a keyboard alone", () => {
     await page.locator("#back").waitFor();
     assert.deepEqual(profile.faults, []);
     await profile.close();
+  });
+
+  test("a person signs out another device", async () => {
+    const phone = await stage.profile({ userAgent: DEVICES.phone });
+    await signInAtPartner(stage, await phone.page(), user);
+    const profile = await stage.profile();
+    const page = await profile.page();
+    await signInAtPartner(stage, page, user);
+    await page.goto(`${stage.issuer}/account`);
+    await tabTo(page, '#account-nav a[href="/account/sessions"]');
+    assert.ok(await focusIsVisible(page));
+    await page.keyboard.press("Enter");
+    await page.locator("#sessions-list").waitFor();
+    const button = page.locator("#sessions-list li", { hasText: "iPhone" }).first().locator("button");
+    await tabTo(page, `#${await button.getAttribute("id")}`);
+    assert.ok(await focusIsVisible(page));
+    await page.keyboard.press("Enter");
+    await page.locator("#account-done").waitFor();
+    assert.ok(await isSignedIn(stage, profile));
+    assert.ok(!await isSignedIn(stage, phone));
+    assert.deepEqual([...profile.faults, ...phone.faults], []);
+    await Promise.all([profile.close(), phone.close()]);
   });
 });

@@ -8,7 +8,7 @@ const library = new URL("../../../clients/spa/dist/", import.meta.url);
 const script = new URL("./app.js", import.meta.url);
 const escape = (text) => text.replace(/[&<>"]/g, (one) => `&#${one.codePointAt(0)};`);
 
-export async function openSites({ key, cert }) {
+export async function openSites({ key, cert, listenAt = 0 }) {
   const pages = new Map();
   const applications = new Map();
   const visits = [];
@@ -46,7 +46,7 @@ export async function openSites({ key, cert }) {
       response.writeHead(404).end();
     }
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(listenAt, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
 

@@ -81,9 +81,9 @@ async function startServer(dir, port) {
  *
  * - `gate`: the browser reaches the server through a proxy that tests can play tricks with (`stage.gate`); otherwise
  *   directly, with the certificate that the server made.
- * - `port`: the server's, where pictures show it.
+ * - `port`, `sitesPort`: the server's and the other sites', where pictures show them.
  */
-export async function raise({ gate: gated = false, port } = {}) {
+export async function raise({ gate: gated = false, port, sitesPort } = {}) {
   const dir = await mkdtemp(join(tmpdir(), "signet-stage-"));
   port ??= await freePort();
   const names = [LOGIN, OTHER, THIRD, ...SITES];
@@ -92,7 +92,7 @@ export async function raise({ gate: gated = false, port } = {}) {
   const home = join(dir, "home");
   await mkdir(home);
   await trustingHome(home, [authority, join(dir, "ca.pem")]);
-  const sites = await openSites({ key, cert });
+  const sites = await openSites({ key, cert, listenAt: sitesPort });
   const gate = gated ? await openGate({ key, cert, port, ca: await readFile(authority) }) : null;
   const detour = gate ? [LOGIN, OTHER, THIRD].map((name) => `MAP ${name} 127.0.0.1:${gate.port}`) : [];
   const chrome = await chromium.launch({
@@ -148,8 +148,8 @@ export async function raise({ gate: gated = false, port } = {}) {
   };
   /** A person who exists for one test. */
   let people = 0;
-  stage.person = async (name = `person${people += 1}`) => {
-    const command = execFile(binary, ["user", "create", "--username", name, "--name", `The ${name}`, "--email",
+  stage.person = async (name = `person${people += 1}`, called = `The ${name}`) => {
+    const command = execFile(binary, ["user", "create", "--username", name, "--name", called, "--email",
       `${name}@example.com`, "--password-stdin", "--json"], { env: { ...process.env, SIGNET_DIR: server.store } });
     command.stdin.end(`${PASSWORD}\n`);
     const [code] = await once(command, "exit");

@@ -16,6 +16,14 @@ export function authorizeUrl(stage, change = {}) {
   return `${stage.issuer}/authorize?${new URLSearchParams(fields)}`;
 }
 
+/** Whether a browser is signed in at the login host. */
+export async function isSignedIn(stage, profile) {
+  const page = await profile.page(authorizeUrl(stage, { prompt: "none" }));
+  const error = new URL(page.url()).searchParams.get("error");
+  await page.close();
+  return error !== "login_required";
+}
+
 /** Applications that the pages speak of. What they say of themselves may be anything. */
 export async function makeApplications(stage, words = {}) {
   const shop = stage.sites.origin(SHOP);
@@ -61,6 +69,7 @@ export function views(stage, user, password = PASSWORD) {
     }],
     ["error", (page) => page.goto(authorizeUrl(stage, { redirect_uri: `${stage.sites.origin(SHOP)}/bakc` }))],
     ["message", at("/logout")],
+    ["account-login", at("/account")],
     ["start-refused", at("/session/start?client_id=shop&return_to=https://elsewhere.example/")],
     ["callback-refused", at("/session/callback?code=made-up&state=made-up")],
     ["other-host", (page) => page.goto(`${stage.origin(OTHER)}/account`)],
