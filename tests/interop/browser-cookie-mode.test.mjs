@@ -1,7 +1,7 @@
 // Cookie mode in a real browser: applications that use clients/spa against hosts on root domains of their own, over TLS.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { LOGIN, raise, SHOP, signedIn, signedOut, signInAt } from "./lib/stage.mjs";
+import { fillIn, LOGIN, raise, SHOP, signedIn, signedOut, signInAt } from "./lib/stage.mjs";
 import { until } from "./lib/wait.mjs";
 
 let stage;
@@ -33,6 +33,15 @@ async function open(options) {
 }
 
 const home = () => `${shop}/`;
+/** An application that has sent the browser to sign in. */
+async function atTheForm() {
+  const page = await profile.page(home());
+  await signedOut(page);
+  await page.click("#sign-in");
+  await page.locator("#login-form").waitFor();
+  stage.gate.reset();
+  return page;
+}
 const signIn = (where = profile) => signInAt(where, home(), user);
 const REFRESH_COOKIE = /^__Host-Http-refresh-[\w-]{8}$/;
 const refreshCookies = async (where = profile) =>
@@ -41,6 +50,12 @@ const refreshes = () => stage.gate.at("/refresh").filter(({ method }) => method 
 const families = async () => (await stage.sessionsOf(user)).flatMap((session) => session.refresh_tokens);
 const renew = (page) => page.evaluate(() => globalThis.app.client.getAccessToken({ refresh: true }).then(() => "renewed", (error) => error.kind));
 const changes = (page, type) => page.evaluate((wanted) => globalThis.app.changes.filter((change) => change.type === wanted), type);
+
+/** What a server that is overloaded answers. */
+const busy = (exchange) => exchange.answer(503, {
+  "retry-after": "1", "content-type": "application/json", "access-control-allow-origin": shop,
+  "access-control-allow-credentials": "true", vary: "Origin",
+}, '{"error":"temporarily_unavailable"}');
 
 /** Everything that a script of the page could read later, or another script after it. */
 const kept = (page) => page.evaluate(async () => ({
@@ -93,15 +108,12 @@ describe("what the browser keeps", () => {
 
   test("no response that a browser gets holds a refresh token, outside of the cookie", async () => {
     const page = await signIn();
-    const secrets = new Set();
-    for (let round = 0; round < 3; round += 1) {
-      for (const { value } of await refreshCookies()) secrets.add(value);
-      assert.equal(await renew(page), "renewed");
-    }
+    assert.equal(await renew(page), "renewed");
     await page.reload();
     await signedIn(page);
-    for (const { value } of await refreshCookies()) secrets.add(value);
-    assert.ok(secrets.size >= 4, "the cookie rotates");
+    const cookies = stage.gate.seen.flatMap(({ answer }) => answer?.["set-cookie"] ?? []).map((line) => line.split(/[=;]/));
+    const secrets = new Set(cookies.filter(([name]) => REFRESH_COOKIE.test(name)).map(([, value]) => value));
+    assert.ok(secrets.size >= 2, "the cookie has rotated");
     assert.ok(stage.gate.seen.length > 8);
     for (const { method, path, url, answer, body } of stage.gate.seen) {
       const text = `${url}\n${answer?.location ?? ""}\n${body ?? ""}`;
@@ -129,12 +141,20 @@ describe("what the browser keeps", () => {
 describe("many tabs", () => {
   for (const [how, prepare] of [["that talk to each other", null], ["that know nothing of each other", alone]]) {
     test(`ten tabs ${how}, restored at once, are all signed in and have one family`, async () => {
-      await signIn();
+      // The first refresh does not reach the server, so that it is the tabs that race for it.
+      profile.expect(/status of 503/);
+      const first = await atTheForm();
+      stage.gate.next("/refresh", (exchange) => busy(exchange));
+      await fillIn(first, user);
+      await first.locator("#status", { hasText: "Unavailable" }).waitFor();
+      await first.close();
       if (prepare) await profile.context.addInitScript(prepare);
       stage.gate.reset();
       const tabs = await Promise.all(Array.from({ length: 10 }, () => profile.page(home())));
       await Promise.all(tabs.map(signedIn));
       assert.deepEqual(refreshes().filter(({ status }) => status !== 200), []);
+      const successors = refreshes().flatMap(({ answer }) => answer["set-cookie"] ?? []).map((line) => line.split(";")[0]);
+      assert.equal(new Set(successors).size, 1);
       if (prepare) assert.equal(refreshes().length, 10);
       else assert.ok(refreshes().length < 10, `${refreshes().length} requests`);
       assert.equal((await families()).length, 1);
@@ -160,7 +180,10 @@ describe("many tabs", () => {
     await profile.context.clearCookies({ name: REFRESH_COOKIE });
     const tabs = await Promise.all(Array.from({ length: 10 }, () => profile.page(`${shop}/auto`)));
     await Promise.all(tabs.map(signedIn));
-    for (const tab of tabs) assert.deepEqual(await kept(tab), NOTHING);
+    for (const tab of tabs) {
+      // A tab that was told of the session by another may keep the count of its own attempts.
+      assert.deepEqual({ ...await kept(tab), session: {} }, NOTHING);
+    }
   });
 
   test("signing out in one tab is seen in the other without a request", async () => {
@@ -193,48 +216,47 @@ describe("many tabs", () => {
 
 describe("bad connections", () => {
   test("a page that is left while it refreshes loses the new cookie, and is signed in when it comes back", async () => {
-    const page = await signIn();
-    const [before] = await refreshCookies();
     let release;
     const released = new Promise((resolve) => { release = resolve; });
+    const page = await atTheForm();
     const committed = new Promise((resolve) => stage.gate.next("/refresh", async (exchange) => {
       await exchange.commit();
-      resolve();
+      resolve(exchange.entry);
       await released;
       await exchange.pass();
     }));
-    const reload = page.reload();
-    await committed;
-    await reload;
+    await fillIn(page, user);
+    const { answer } = await committed;
+    const [before] = await refreshCookies();
+    assert.ok(!answer["set-cookie"][0].includes(before.value), "the server has rotated");
     await page.goto("about:blank");
     release();
     assert.equal((await refreshCookies())[0].value, before.value);
     await page.goto(home());
     await signedIn(page);
-    assert.notEqual((await refreshCookies())[0].value, before.value);
+    const [after] = await refreshCookies();
+    assert.ok(answer["set-cookie"][0].includes(after.value), "the same successor again");
     assert.equal((await families()).length, 1);
   });
 
   test("a reply that is lost after the server committed costs nothing", async () => {
     profile.expect(/net::ERR_/);
-    const page = await signIn();
+    const page = await atTheForm();
     // Chromium itself asks once more on another connection, so that one loss would not be seen.
-    stage.gate.next("/refresh", (exchange) => exchange.lose(), 2);
-    await page.reload();
+    stage.gate.next("/refresh", (exchange) => exchange.lose(), 3);
+    await fillIn(page, user);
     await signedIn(page);
+    const answers = refreshes().filter(({ status }) => status === 200).map(({ answer }) => answer["set-cookie"]?.[0].split(";")[0]);
+    assert.ok(answers.length >= 4, `${answers.length} answers`);
+    assert.equal(new Set(answers).size, 1, "each got the same successor");
     assert.deepEqual(await changes(page, "signed-out"), []);
     assert.equal((await families()).length, 1);
-    assert.ok(refreshes().length >= 2);
   });
 
   test("a server that is busy does not sign anybody out, and the page recovers by itself", async () => {
     profile.expect(/status of 503/);
     const page = await signIn();
     const [before] = await refreshCookies();
-    const busy = (exchange) => exchange.answer(503, {
-      "retry-after": "1", "content-type": "application/json", "access-control-allow-origin": shop,
-      "access-control-allow-credentials": "true", vary: "Origin",
-    }, '{"error":"temporarily_unavailable"}');
     stage.gate.next("/refresh", busy);
     assert.equal(await renew(page), "unavailable");
     assert.notEqual(await page.evaluate(() => globalThis.app.client.session), null);
@@ -242,7 +264,7 @@ describe("bad connections", () => {
     assert.equal((await refreshCookies())[0].value, before.value);
 
     stage.gate.reset();
-    stage.gate.next("/refresh", (exchange) => (exchange.entry.method === "OPTIONS" ? exchange.pass() : busy(exchange)));
+    stage.gate.next("/refresh", busy);
     await page.reload();
     await page.locator("#status", { hasText: "Unavailable" }).waitFor();
     await signedIn(page);
@@ -255,12 +277,13 @@ describe("bad connections", () => {
     assert.equal(await renew(page), "unavailable");
     assert.deepEqual(await changes(page, "signed-out"), []);
     await profile.context.setOffline(false);
-    await until("the page has renewed", async () => (await changes(page, "refreshed")).length > 0);
+    assert.equal(await renew(page), "renewed");
+    assert.equal((await families()).length, 1);
   });
 });
 
 describe("the end of a session", () => {
-  test("one that ended on the server is one event in the page, one request, and no cookie any more", async () => {
+  test("one that ended on the server is one event in the page, no loop, and no cookie any more", async () => {
     const page = await signIn();
     const [{ id }] = await stage.sessionsOf(user);
     await stage.signet("session", "end", id);
@@ -272,7 +295,8 @@ describe("the end of a session", () => {
       await page.evaluate((name) => dispatchEvent(new Event(name)), type);
     }
     await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
-    assert.deepEqual(refreshes().map(({ status }) => status), [401]);
+    // It asks once more, since another tab's refresh may have overtaken its own, and never again.
+    assert.deepEqual(refreshes().map(({ status }) => status), [401, 401]);
     assert.equal((await changes(page, "signed-out")).length, 1);
     assert.deepEqual(await refreshCookies(), []);
     await page.reload();

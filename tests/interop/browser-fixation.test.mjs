@@ -43,7 +43,7 @@ const start = () => `${stage.issuer}/session/start?${new URLSearchParams({ clien
 /** Goes through a sign-in up to the callback, and keeps its address from the server. */
 async function callbackOf(profile, who) {
   const kept = new Promise((resolve) => stage.gate.next("/session/callback", (exchange) => {
-    exchange.answer(200, { "content-type": "text/html" }, "<!DOCTYPE html><title>kept</title>kept");
+    exchange.answer(200, { "content-type": "text/html" }, '<!DOCTYPE html><title>kept</title><link rel="icon" href="data:,">kept');
     resolve(stage.issuer + exchange.entry.url);
   }));
   const page = await profile.page(start());

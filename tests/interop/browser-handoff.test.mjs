@@ -149,8 +149,8 @@ describe("the callback", () => {
       await exchange.pass();
     });
     const page = await profile.page();
-    await page.goto(`${blog}/auto`, { timeout: 20_000 });
-    await signedIn(page);
+    await page.goto(`${blog}/auto`);
+    await signedIn(page, { timeout: 20_000 });
     assert.equal(page.url(), `${blog}/auto`);
     assert.equal(visits("/session/callback"), 2);
     assert.equal(visits("/login"), 0);

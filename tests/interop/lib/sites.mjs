@@ -41,7 +41,7 @@ export async function openSites({ key, cert, listenAt = 0 }) {
       else if (app && pathname.startsWith("/spa/")) {
         send(response, "text/javascript", await readFile(new URL(basename(pathname), library)));
       } else if (app) application(response, app);
-      else response.writeHead(404).end();
+      else response.writeHead(pathname === "/favicon.ico" ? 204 : 404).end();
     } catch {
       response.writeHead(404).end();
     }

@@ -209,5 +209,5 @@ export async function signInAt(profile, address, user) {
   return page;
 }
 
-export const signedIn = (page) => page.locator("#status", { hasText: "Signed in" }).waitFor();
+export const signedIn = (page, options) => page.locator("#status", { hasText: "Signed in" }).waitFor(options);
 export const signedOut = (page) => page.locator("#status", { hasText: "Signed out" }).waitFor();
