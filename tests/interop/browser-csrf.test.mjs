@@ -178,7 +178,7 @@ test("a sign-in form that an attacker began signs nobody else in", async () => {
     const trap = await naive.page(stage.sites.page(host, "/login",
       `<!DOCTYPE html><form method="post" action="${stage.issuer}/login">${inputs}<button>Win a prize</button></form>`));
     await Promise.all([trap.waitForNavigation(), trap.click("button")]);
-    assert.equal(stage.gate.at("/login").at(-1).status, 403);
+    assert.ok([400, 403].includes(stage.gate.at("/login").at(-1).status));
     assert.deepEqual((await naive.context.cookies()).filter(({ name }) => /session|refresh/.test(name)), []);
     await trap.goto(`${shop}/auto`);
     await trap.locator("#status", { hasText: "Came back with login_required" }).waitFor();
