@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { fillIn, PASSWORD, raise } from "./lib/stage.mjs";
-import { authorizeUrl, DEVICES, isSignedIn, makeApplications, signInAtPartner } from "./lib/views.mjs";
+import { authorizeUrl, DEVICES, isSignedIn, makeApplications, signInAtPartner, useElsewhere } from "./lib/views.mjs";
 
 let stage;
 before(async () => {
@@ -52,13 +52,14 @@ test("whoever is not signed in is led through the sign-in and back to the page",
 });
 
 test("the list names every device, marks this one, and signs out the one that is chosen", async () => {
-  const phone = await device(DEVICES.phone);
+  const phone = await useElsewhere(stage, user, DEVICES.phone);
+  profiles.push(phone);
   const office = await device(DEVICES.office);
   await account("/sessions");
   assert.equal(await page.locator("#sessions-list > li").count(), 3);
   assert.equal(await page.locator("#session-current").count(), 1);
   assert.match(await page.locator("#sessions-list > li", { has: page.locator("#session-current") }).textContent(), /Chrome on Linux/);
-  assert.match(await card("iPhone").textContent(), /Safari[\s\S]*Example Partner/);
+  assert.match(await card("Safari on iOS").textContent(), /Apps[^]*Example Shop/);
   await card("Windows").locator("button").click();
   await done(/signed out/i);
   assert.equal(await page.locator("#sessions-list > li").count(), 2);
@@ -131,17 +132,16 @@ test("a new password signs out the other devices, this one stays, and the old on
   // The person who wonders why the phone was signed out finds it.
   await other.goto(`${stage.issuer}/account/activity`);
   const activity = await other.textContent("#activity-list");
-  assert.match(activity, /password/i);
-  assert.match(activity, /Signed out: Safari on/);
+  assert.match(activity, /Password changed, signed out elsewhere[^]*from Chrome on Linux/);
 });
 
 test("the activity says what happened, and why a device was signed out", async () => {
   await device(DEVICES.phone);
   await account("/sessions");
-  await card("iPhone").locator("button").click();
+  await card("Safari on iOS").locator("button").click();
   await account("/activity");
   const entries = await page.locator("#activity-list > li").allTextContents();
-  assert.ok(entries.some((entry) => /Signed out: Safari on/.test(entry)), entries.join("\n"));
+  assert.ok(entries.some((entry) => /Signed out: Safari on iOS/.test(entry)), entries.join("\n"));
   assert.ok(entries.some((entry) => /sign(ed)?[- ]in/i.test(entry)), entries.join("\n"));
   assert.ok(entries.some((entry) => /Example Partner/.test(entry)), entries.join("\n"));
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { graveFindings } from "./lib/axe.mjs";
 import { PASSWORD, raise } from "./lib/stage.mjs";
-import { authorizeUrl, DEVICES, isSignedIn, makeApplications, signInAtPartner, views } from "./lib/views.mjs";
+import { authorizeUrl, DEVICES, isSignedIn, makeApplications, signInAtPartner, useElsewhere, views } from "./lib/views.mjs";
 
 const NARROW = { width: 320, height: 640 };
 /** A window of 1024 × 768 at a zoom of 200 %. */
@@ -19,9 +19,7 @@ before(async () => {
   await makeApplications(stage);
   user = await stage.person("carol");
   // Another device, so that lists are lists.
-  const phone = await stage.profile({ userAgent: DEVICES.phone });
-  await signInAtPartner(stage, await phone.page(), user);
-  await phone.close();
+  await (await useElsewhere(stage, user, DEVICES.phone)).close();
   await walk();
 });
 after(() => stage?.close());
@@ -125,7 +123,7 @@ describe("with a keyboard alone", () => {
     assert.ok(await focusIsVisible(page));
     await page.keyboard.press("Enter");
     await page.locator("#sessions-list").waitFor();
-    const button = page.locator("#sessions-list li", { hasText: "iPhone" }).first().locator("button");
+    const button = page.locator("#sessions-list li", { hasText: "Safari on iOS" }).first().locator("button");
     await tabTo(page, `#${await button.getAttribute("id")}`);
     assert.ok(await focusIsVisible(page));
     await page.keyboard.press("Enter");

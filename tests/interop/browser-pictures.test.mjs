@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { raise } from "./lib/stage.mjs";
-import { DEVICES, makeApplications, signInAtPartner, views } from "./lib/views.mjs";
+import { DEVICES, makeApplications, signInAtPartner, useElsewhere, views } from "./lib/views.mjs";
 
 const pictures = process.env.INTEROP_SCREENSHOTS;
 const DEVICE = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
@@ -17,11 +17,7 @@ before(async () => {
   stage = await raise({ port: 18443, sitesPort: 18444 });
   await makeApplications(stage);
   await stage.person("carol", "Carol Example");
-  for (const userAgent of [DEVICES.phone, DEVICES.office]) {
-    const other = await stage.profile({ userAgent });
-    await signInAtPartner(stage, await other.page(), "carol");
-    await other.close();
-  }
+  for (const userAgent of [DEVICES.phone, DEVICES.office]) await (await useElsewhere(stage, "carol", userAgent)).close();
 });
 after(() => stage?.close());
 

@@ -1,5 +1,5 @@
 // Every page that people can come to, and how: for suites that look at all of them.
-import { BLOG, fillIn, LOGIN, OTHER, PASSWORD, SHOP } from "./stage.mjs";
+import { BLOG, fillIn, LOGIN, OTHER, PASSWORD, SHOP, signedIn } from "./stage.mjs";
 
 /** Other people's devices, as they name themselves. */
 export const DEVICES = {
@@ -50,6 +50,16 @@ export async function signInAtPartner(stage, page, user, { consent = true, passw
   if (!consent) return;
   await page.click("#consent-approve");
   await page.locator("#back").waitFor();
+}
+
+/** Another device of a person, which uses an application; how it names itself. */
+export async function useElsewhere(stage, user, userAgent) {
+  const profile = await stage.profile({ userAgent });
+  const page = await profile.page();
+  await signInAtPartner(stage, page, user);
+  await page.goto(`${stage.sites.origin(SHOP)}/auto`);
+  await signedIn(page);
+  return profile;
 }
 
 /**
