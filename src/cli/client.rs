@@ -248,7 +248,8 @@ mod tests {
         let line = "signet client create --name Board --cookie --return-to https://board.example.com/";
         let client = metadata(line).unwrap();
         assert!(client.is_cookie_mode() && client.is_public());
-        let callbacks: Vec<_> = client.redirect_uris.iter().map(|uri| uri.as_str()).collect();
+        let callbacks: Vec<_> =
+            client.redirect_uris.iter().map(crate::oauth::redirect_uri::RedirectUri::as_str).collect();
         assert_eq!(callbacks, ["https://a.example/session/callback", "https://b.example/session/callback"]);
         assert_eq!(client.return_uris, ["https://board.example.com/"]);
         let aimless = metadata("signet client create --name Board --cookie").unwrap_err();

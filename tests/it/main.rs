@@ -88,6 +88,7 @@ macro_rules! specs {
         mod session_life;
         mod session_limit;
         mod session_policy;
+        mod session_policy_refresh;
         mod sessions;
         mod storage;
         mod web_sessions;

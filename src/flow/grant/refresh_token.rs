@@ -6,10 +6,12 @@ use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::client_auth::AuthenticatedClient;
 use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse, UserAuthorization};
+use crate::flow::login_session;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::model::audit::Origin;
 use crate::model::family::FamilySecretId;
 use crate::model::rotation::Verdict;
+use crate::model::session_policy::Change;
 use crate::oauth::client_metadata::TheftResponse;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::{OFFLINE_ACCESS, Scope};
@@ -78,6 +80,10 @@ pub(in crate::flow) async fn refreshed(
     if !rotated.verdict.carries_access_token() {
         return Err(refusal(rotated.verdict));
     }
+    // A cookie belongs to one browser; what other clients hold may come from wherever they run.
+    if client.metadata.is_cookie_mode() {
+        admitted(login_session::admit_family(op, &rotated, origin, now).await?)?;
+    }
     let (scope, audience) = wanted(&rotated, client, request)?;
     let successor = rotated
         .verdict
@@ -110,6 +116,18 @@ fn decided(rotation: Rotation) -> Outcome<Rotated> {
     match rotation {
         Rotation::Decided(rotated) => Ok(*rotated),
         Rotation::Unknown => Err(Rejection::invalid_grant("no such family")),
+    }
+}
+
+/// What the policy about sessions that come back from elsewhere says.
+fn admitted(change: Change) -> Outcome<()> {
+    match change {
+        Change::Ignore | Change::Note => Ok(()),
+        Change::Reauthenticate => Err(Rejection::new(
+            ErrorCode::LoginRequired,
+            "The session comes from another browser or network. Send the browser to /session/start.",
+        )),
+        Change::End => Err(Rejection::invalid_grant("the session came back from elsewhere and has ended")),
     }
 }
 

@@ -41,6 +41,11 @@ fn refused(request: &HttpRequest, app: &App, sent: Option<&ClientId>, rejection:
         error::log(request, rejection);
         return over(request, app, sent);
     }
+    // Who signs in again in this browser goes on; the owner of the cookie, elsewhere, goes on with it.
+    if rejection.code == ErrorCode::LoginRequired {
+        error::log(request, rejection);
+        return over(request, app, None);
+    }
     error::json(request, app, rejection, Challenge::None)
 }
 
