@@ -15,8 +15,11 @@ const HEADERS: [(&str, &str); 5] = [
     ("Content-Type", "application/json"),
 ];
 
-/// The request of a page with other headers; `None` leaves one out.
-fn changed(surfer: &Surfer<'_>, path: &str, changes: &[(&str, Option<&str>)], body: &str) -> Request {
+/// Another value of a header; `None` leaves it out.
+type Change<'a> = (&'a str, Option<&'a str>);
+
+/// The request of a page with other headers.
+fn changed(surfer: &Surfer<'_>, path: &str, changes: &[Change<'_>], body: &str) -> Request {
     let mut request = surfer.request("POST", &format!("{MAIN}{path}"));
     for (name, value) in HEADERS {
         match changes.iter().find(|(changed, _)| *changed == name) {
@@ -48,7 +51,7 @@ mod refuses {
     fn whatever_a_form_or_another_sites_script_can_send() {
         with_hosts(async |s| {
             let surfer = Surfer::signed_in(s).await;
-            let cases: &[(&str, &[(&str, Option<&str>)])] = &[
+            let cases: &[(&str, &[Change<'_>])] = &[
                 ("text/plain with JSON inside", &[("Content-Type", Some("text/plain"))]),
                 ("a form", &[("Content-Type", Some("application/x-www-form-urlencoded"))]),
                 ("a form with files", &[("Content-Type", Some("multipart/form-data; boundary=x"))]),

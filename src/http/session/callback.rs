@@ -17,7 +17,7 @@ use crate::secret::AuthorizationCode;
 pub async fn get(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let host = match navigation::arrived(&request, &app) {
         Ok(host) => host,
-        Err(response) => return response,
+        Err(stray) => return stray.page(&request, &app),
     };
     let params = match body::query(&request) {
         Ok(params) => params,

@@ -8,18 +8,35 @@ use crate::http::hosts;
 use crate::http::pages::view::Message;
 use crate::http::problem;
 
+/// Why a request is not one that a person made here.
+#[derive(Clone, Copy, Debug)]
+pub enum Stray {
+    /// Prefetched, not a navigation, or inside another page.
+    NotNavigated,
+    /// Under a name that is not configured.
+    UnknownHost,
+}
+
+impl Stray {
+    /// The page that says so.
+    pub fn page(self, request: &HttpRequest, app: &App) -> HttpResponse {
+        let (status, message) = match self {
+            Self::NotNavigated => (StatusCode::FORBIDDEN, Message::not_navigated()),
+            Self::UnknownHost => (StatusCode::BAD_REQUEST, Message::unknown_host()),
+        };
+        problem::message(request, app, status, message)
+    }
+}
+
 /// The origin, one of ours, that a navigation came to.
 ///
 /// # Errors
-/// A page: prefetched, not a navigation, inside another page, or under an unknown name.
-pub fn arrived(request: &HttpRequest, app: &App) -> Result<String, HttpResponse> {
+/// [`Stray`].
+pub fn arrived(request: &HttpRequest, app: &App) -> Result<String, Stray> {
     if is_prefetch(request) || !is_navigation(request) {
-        return Err(problem::message(request, app, StatusCode::FORBIDDEN, Message::not_navigated()));
+        return Err(Stray::NotNavigated);
     }
-    hosts::at(request, app)
-        .origin()
-        .map(ToOwned::to_owned)
-        .ok_or_else(|| problem::message(request, app, StatusCode::BAD_REQUEST, Message::unknown_host()))
+    hosts::at(request, app).origin().map(ToOwned::to_owned).ok_or(Stray::UnknownHost)
 }
 
 /// A browser that reads ahead says so in one of these, with or without parameters.

@@ -16,7 +16,7 @@ use crate::secret::{ClientId, TransactionCookie};
 pub async fn get(request: HttpRequest, app: Data<App>) -> HttpResponse {
     let host = match navigation::arrived(&request, &app) {
         Ok(host) => host,
-        Err(response) => return response,
+        Err(stray) => return stray.page(&request, &app),
     };
     let params = match body::query(&request) {
         Ok(params) => params,
