@@ -2,7 +2,7 @@
 // references) is written over before.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { raise } from "./lib/stage.mjs";
 import { DEVICES, makeApplications, signInAtPartner, useElsewhere, views } from "./lib/views.mjs";
 
@@ -10,34 +10,37 @@ const pictures = process.env.INTEROP_SCREENSHOTS;
 const DEVICE = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 const TAKEN_ELSEWHERE = ["login", "consent", "error", "logged-out", "demo", "account-login"];
 
-let stage;
-before(async () => {
-  if (!pictures) return;
-  await mkdir(pictures, { recursive: true });
-  stage = await raise({ port: 18443, sitesPort: 18444 });
+/** A stage for one set of pictures: what the account's pages list must not depend on the sets before. */
+async function prepare() {
+  const stage = await raise({ port: 18443, sitesPort: 18444 });
   await makeApplications(stage);
   await stage.person("carol", "Carol Example");
   for (const userAgent of [DEVICES.phone, DEVICES.office]) await (await useElsewhere(stage, "carol", userAgent)).close();
-});
-after(() => stage?.close());
+  return stage;
+}
 
 /** The same text in every run. */
 const still = (page) => page.evaluate(() => {
-  const start = Date.UTC(2026, 10, 21, 9, 30);
-  document.querySelectorAll("time").forEach((element, index) => {
-    const at = new Date(start - index * 17 * 60_000);
-    element.textContent = `${at.toISOString().slice(0, 10)} ${at.toISOString().slice(11, 16)} UTC`;
-  });
-  for (const element of document.querySelectorAll("#trace-id, #activity-list code")) element.textContent = "3f5c0a9be1d24c77a41f0d5be8a2c610";
+  const newest = Date.UTC(2026, 10, 21, 9, 30);
+  const words = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+  const cards = [...document.querySelectorAll("main li")].filter((card) => card.querySelector("time"));
+  for (const element of document.querySelectorAll("time")) {
+    const rank = Math.max(cards.indexOf(element.closest("li")), 0);
+    const began = /since|signed in/i.test(element.closest("div")?.querySelector("dt")?.textContent ?? "");
+    element.textContent = `${words.format(newest - rank * 17 * 60_000 - (began ? 3 * 3_600_000 : 0)).replace(" at ", ", ")} UTC`;
+  }
+  for (const element of document.querySelectorAll("#trace-id, #activity-list code")) element.textContent = "3f5c0a9be1d24c77";
   document.activeElement?.blur();
 });
 
 for (const colorScheme of ["light", "dark"]) {
   for (const [device, viewport] of Object.entries(DEVICE)) {
     test(`${device}, ${colorScheme}`, { skip: !pictures && "only with --screenshots" }, async () => {
+      const stage = await prepare();
       const profile = await stage.profile({ colorScheme, viewport, reducedMotion: "reduce" });
       const page = await profile.page();
       const { nobody, somebody } = views(stage, "carol");
+      await mkdir(pictures, { recursive: true });
       const take = async ([name, open]) => {
         if (TAKEN_ELSEWHERE.includes(name)) return;
         await open(page);
@@ -48,10 +51,8 @@ for (const colorScheme of ["light", "dark"]) {
       for (const view of nobody) await take(view);
       await signInAtPartner(stage, page, "carol");
       for (const view of somebody) await take(view);
-      // The list of devices must not grow from picture to picture.
-      await page.goto(`${stage.issuer}/logout`);
-      await page.click("#logout-confirm");
       await profile.close();
+      await stage.close();
     });
   }
 }

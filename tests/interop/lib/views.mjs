@@ -84,7 +84,6 @@ export function views(stage, user, password = PASSWORD) {
     ["callback-refused", at("/session/callback?code=made-up&state=made-up")],
     ["other-host", (page) => page.goto(`${stage.origin(OTHER)}/account`)],
     ["demo", at("/demo")],
-    ["demo-app", at("/demo/app")],
   ];
   const somebody = [
     ["consent", (page) => signInAtPartner(stage, page, user, { consent: false, password })],
@@ -94,6 +93,11 @@ export function views(stage, user, password = PASSWORD) {
     ["account-sessions", at("/account/sessions")],
     ["account-applications", at("/account/applications")],
     ["account-activity", at("/account/activity")],
+    ["demo-app", async (page) => {
+      await page.goto(`${stage.issuer}/demo/app`);
+      await page.click("#app-signin:enabled");
+      await page.locator("#app-status", { hasText: "Signed in" }).waitFor();
+    }],
     ["logout", at("/logout")],
     ["logged-out", async (page) => {
       await page.goto(`${stage.issuer}/logout`);
