@@ -10,6 +10,7 @@ use super::limiter::network;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::audit::{AuditEntry, Event};
+use crate::model::history;
 use crate::model::session::LoginSession;
 use crate::model::user::{User, login_key};
 use crate::password::Verified;
@@ -68,7 +69,8 @@ pub async fn sign_in(
     browser: &Browser,
     now: Timestamp,
 ) -> Outcome<LoginOutcome> {
-    let user = match check_password(op, &request.username, &request.password, browser, now).await? {
+    let typed = (request.username.as_str(), &request.password);
+    let user = match check_password(op, typed, WRONG_AT_SIGN_IN, browser, now).await? {
         Guess::Right(user) => *user,
         Guess::Wrong => return Ok(LoginOutcome::Refused),
         Guess::Throttled(wait) => return Ok(LoginOutcome::Throttled(wait)),
@@ -87,14 +89,20 @@ pub enum Guess {
     Throttled(Duration),
 }
 
-/// The one place that checks a password of a user: sign-in, re-authentication and change all count alike.
+/// What the audit log says of a wrong password: at the sign-in page, by whoever is there.
+const WRONG_AT_SIGN_IN: &str = "wrong user name or password";
+/// The same, by a signed-in user who changes the password.
+pub const WRONG_AT_CHANGE: &str = history::WRONG_CURRENT_PASSWORD;
+
+/// The one place that checks a password of a user: sign-in, re-authentication and change all count alike. `wrong` is what
+/// the audit log calls a wrong one.
 ///
 /// # Errors
 /// A fault, or 503 where the hashing queue is full.
 pub async fn check_password(
     op: &Provider,
-    typed: &str,
-    password: &Password,
+    (typed, password): (&str, &Password),
+    wrong: &'static str,
     browser: &Browser,
     now: Timestamp,
 ) -> Outcome<Guess> {
@@ -123,7 +131,7 @@ pub async fn check_password(
         }
     };
     let Verified::Match { rehash } = verified else {
-        record_failure(op, user.as_ref(), browser, "wrong user name or password", now).await?;
+        record_failure(op, user.as_ref(), browser, wrong, now).await?;
         return Ok(Guess::Wrong);
     };
     let Some(user) = user else { return Ok(Guess::Wrong) };
@@ -239,7 +247,11 @@ async fn record_failure(
     cause: &'static str,
     now: Timestamp,
 ) -> Outcome<()> {
-    let mut entry = op.audit(Event::LoginFailed, "anonymous", now)?.origin(&browser.origin).cause(cause);
+    let actor = match user {
+        Some(user) if cause == WRONG_AT_CHANGE => format!("user:{}", user.id),
+        _ => "anonymous".to_owned(),
+    };
+    let mut entry = op.audit(Event::LoginFailed, actor, now)?.origin(&browser.origin).cause(cause);
     if let Some(user) = user {
         entry = entry.user(user.id);
     }

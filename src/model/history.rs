@@ -15,12 +15,18 @@ pub enum Reader {
     Owner,
 }
 
+/// The cause of a change of password that was refused.
+pub const WRONG_CURRENT_PASSWORD: &str = "wrong current password";
+
 /// What happened, in one line without a full stop. `client` is the words for the entry's client.
 pub fn sentence(entry: &AuditEntry, client: &str, reader: Reader) -> String {
     let cause = entry.cause.as_deref().unwrap_or("no cause recorded");
     let why = || why(cause, &entry.actor, reader);
     match entry.event {
         Event::LoginSucceeded => "signed in".to_owned(),
+        Event::LoginFailed if cause == WRONG_CURRENT_PASSWORD => {
+            "a change of the password was refused: the current one was wrong".to_owned()
+        }
         Event::LoginFailed => format!("a sign-in failed: {cause}"),
         Event::SessionEnded => format!("signed out of {}: {}", one_session(reader), why()),
         Event::SessionMoved => format!("a session came back from elsewhere: {cause}"),

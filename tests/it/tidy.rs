@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("storage", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
     ("jose", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
     ("password", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
-    ("config", &["model", "oauth", "secret", "digest", "clock", "entropy"]),
+    ("config", &["oauth", "secret", "digest", "clock", "entropy"]),
     ("model", &["oauth", "secret", "digest", "clock", "entropy"]),
     ("oauth", &["secret", "digest"]),
     ("secret", &["digest"]),

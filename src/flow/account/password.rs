@@ -66,7 +66,8 @@ pub async fn change(
     if let Err(problem) = check_policy(op, &new, &user.username, user.email.as_deref()) {
         return Ok(Changed::Refused(problem));
     }
-    let user = match login::check_password(op, &user.username, current, browser, now).await? {
+    let typed = (user.username.as_str(), current);
+    let user = match login::check_password(op, typed, login::WRONG_AT_CHANGE, browser, now).await? {
         Guess::Right(user) if user.id == visitor.user.id => *user,
         // The name has passed to another account since.
         Guess::Right(_) => return Ok(Changed::MovedOn),
