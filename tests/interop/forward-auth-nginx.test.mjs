@@ -42,6 +42,15 @@ describe("one host for the application", () => {
     assert.deepEqual(person.cookies("https://mail.example.com"), [], "no other host gets a cookie");
   });
 
+  test("a page with an address of two thousand characters is come back to", async () => {
+    const page = `/search?q=${"%C3%BC".repeat(333)}`;
+    const asked = new URLSearchParams({ client_id: "wiki", return_to: `${world.wiki}${page}`, login_hint: "a".repeat(200) });
+    for (const begun of [page, `/session/start?${asked}`]) {
+      const { status, json } = await new Person().open(`${world.wiki}${begun}`, { user: "alice" });
+      assert.deepEqual([status, json?.url], [200, page]);
+    }
+  });
+
   test("a second visit asks nobody and goes straight through", async () => {
     const person = await signedIn();
     const { status, way } = await person.open(`${world.wiki}/`);
@@ -156,9 +165,16 @@ describe("one host for the application", () => {
     assert.equal(status, 200);
   });
 
-  test("nobody asks past the proxy, neither at the internal location nor for other pages", async () => {
+  test("nobody from outside asks the question, neither at the internal location nor at the server's own", async () => {
     const person = await signedIn();
-    assert.equal((await person.request(`${world.wiki}/_signet`)).status, 404);
+    const headers = { "x-original-url": `${world.wiki}/`, "x-original-method": "GET" };
+    for (const host of [world.wiki, world.issuer]) {
+      for (const path of ["/_signet", "/forward-auth?client_id=wiki&token=1", "/forward-auth/client_id=wiki&token=1/", "/%66orward-auth?client_id=wiki", "/session/../forward-auth?client_id=wiki", "//forward-auth?client_id=wiki"]) {
+        const answer = await person.request(host, { path, headers });
+        assert.deepEqual([answer.status, answer.headers.authorization], [404, undefined], `${host}${path}`);
+      }
+    }
+    assert.deepEqual(world.app.seen, []);
   });
 });
 

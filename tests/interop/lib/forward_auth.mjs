@@ -119,12 +119,12 @@ export class Person {
     if (!/;\s*max-age=0(;|$)/i.test(line)) this.#cookies.push({ name, value, host: domain ? undefined : host, domain });
   }
 
-  /** One request. Redirects are the caller's business. */
-  request(url, { method = "GET", headers = {}, body } = {}) {
+  /** One request, for a path as it stands where one is given. Redirects are the caller's business. */
+  request(url, { method = "GET", path, headers = {}, body } = {}) {
     const { hostname, host, port, pathname, search } = new URL(url);
     const cookie = this.cookies(url).map(({ name, value }) => `${name}=${value}`).join("; ");
     return new Promise((resolve, reject) => {
-      const options = { host: "127.0.0.1", port, servername: hostname, rejectUnauthorized: false, agent: false, method, path: pathname + search };
+      const options = { host: "127.0.0.1", port, servername: hostname, rejectUnauthorized: false, agent: false, method, path: path ?? pathname + search };
       const outgoing = request({ ...options, headers: { host, ...(cookie && { cookie }), ...(body && { "content-length": Buffer.byteLength(body) }), ...headers } }, (response) => {
         const chunks = [];
         response.on("data", (chunk) => chunks.push(chunk));
