@@ -6,6 +6,10 @@ ALTER TABLE login_session ADD COLUMN place TEXT;
 -- From where the cookie came last while the session waits for its password: what has been noted is not noted again.
 ALTER TABLE login_session ADD COLUMN moved_to TEXT;
 
+-- When it was noted last that a session, or a family in a browser's cookie, came from elsewhere.
+ALTER TABLE login_session ADD COLUMN moved_at BIGINT;
+ALTER TABLE refresh_family ADD COLUMN moved_at BIGINT;
+
 -- A classic web application's own session in a browser, which a reverse proxy asks about (`/forward-auth`). It lives
 -- as long as the login session and the family it hangs on.
 CREATE TABLE web_session (
@@ -19,3 +23,4 @@ CREATE TABLE web_session (
     expires_at     BIGINT NOT NULL
 );
 CREATE INDEX web_session_expiry ON web_session (expires_at);
+CREATE INDEX web_session_session ON web_session (session_id);

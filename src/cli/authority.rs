@@ -162,7 +162,7 @@ impl Signer {
     }
 }
 
-/// An authority for these names and what is below them, and for no other authority.
+/// An authority for servers of these names and what is below them, and for no other authority.
 fn constrained(key: &KeyPair, names: &[SanType], now: Timestamp) -> Result<CertificateParams, Failure> {
     let mut params = Signer::params(key, now);
     let permitted_subtrees = names
@@ -179,6 +179,7 @@ fn constrained(key: &KeyPair, names: &[SanType], now: Timestamp) -> Result<Certi
         })
         .collect();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
     Ok(params)
 }
@@ -240,6 +241,16 @@ mod tests {
         assert_ne!(content(&renewed)[1], other);
         let late = NOW.plus(AUTHORITY_LIFE).minus(AHEAD).plus(DAY);
         assert!(Authority::ensure(dir.path(), &[], late).unwrap().is_new);
+    }
+
+    #[test]
+    fn the_authority_vouches_for_servers_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::ensure(dir.path(), &[], NOW).unwrap();
+        let ca = CertificateDer::from_pem_file(&authority.ca).unwrap();
+        // extKeyUsage (RFC 5280 §4.2.1.12) with serverAuth and nothing else.
+        let usage = b"\x06\x03\x55\x1d\x25\x04\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01";
+        assert!(ca.as_ref().windows(usage.len()).any(|window| window == usage));
     }
 
     #[test]

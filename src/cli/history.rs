@@ -12,7 +12,7 @@ use crate::secret::UserId;
 pub(super) fn of_one(entries: &[AuditEntry]) -> String {
     let rows: Vec<_> = entries
         .iter()
-        .map(|entry| [entry.at.rfc3339(), sentence(entry), actor(&entry.actor), from(entry)])
+        .map(|entry| [entry.at.rfc3339(), sentence(entry), actor(entry), from(entry)])
         .collect();
     table(["WHEN", "WHAT", "BY", "FROM"], &rows)
 }
@@ -24,7 +24,7 @@ pub(super) fn of_all(entries: &[AuditEntry], names: &HashMap<UserId, String>) ->
         .iter()
         .map(|entry| {
             let user = or_dash(entry.user.map(name));
-            [entry.at.rfc3339(), user, sentence(entry), actor(&entry.actor), from(entry)]
+            [entry.at.rfc3339(), user, sentence(entry), actor(entry), from(entry)]
         })
         .collect();
     table(["WHEN", "USER", "WHAT", "BY", "FROM"], &rows)
@@ -116,8 +116,8 @@ fn ended(entry: &AuditEntry) -> String {
     }
 }
 
-fn actor(actor: &str) -> String {
-    history::actor(actor, Reader::Operator)
+fn actor(entry: &AuditEntry) -> String {
+    history::actor(entry, Reader::Operator)
 }
 
 fn from(entry: &AuditEntry) -> String {

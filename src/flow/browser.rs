@@ -29,8 +29,8 @@ pub enum SetCookie {
     ClearSession,
     /// What binds `/session/start` to `/session/callback`, for the given seconds.
     Transaction(TransactionCookie, u64),
-    /// The refresh token of a client in cookie mode, for the given seconds.
-    Refresh(ClientId, RefreshToken, u64),
+    /// The refresh token of a client in cookie mode; lives as long as the browser is open, or for the given seconds.
+    Refresh(ClientId, RefreshToken, Option<u64>),
     /// No refresh token of that client any more.
     ClearRefresh(ClientId),
 }

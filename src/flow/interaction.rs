@@ -8,8 +8,9 @@ use super::authorize::problem::{PageProblem, Refusal};
 use super::authorize::request::AuthorizationRequest;
 use super::authorize::{self, OpenInteraction, Step};
 use super::browser::{Browser, SetCookie};
-use super::rejection::Rejection;
+use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
+use crate::digest::base64url;
 use crate::model::account::AccountPage;
 use crate::model::client::Client;
 use crate::model::session::LoginSession;
@@ -107,7 +108,8 @@ pub async fn open(
         return Err(gone());
     }
     let address = browser.origin.address.clone();
-    match serde_json::from_str(&stored.request).map_err(|error| Rejection::fault(&error))? {
+    // One that another version has stored cannot be gone on with: the person begins again.
+    match serde_json::from_str(&stored.request).map_err(|_| gone())? {
         Purpose::Account(visit) => Ok(Opened::Account(OpenVisit { handle, visit, stored, address })),
         Purpose::Authorization(request) => {
             let client = op.clients.get(&op.store, &request.client, now).await?;
@@ -138,7 +140,7 @@ pub(super) async fn keep(
     let (binding, cookie) = match &browser.binding {
         Some(binding) => (binding.clone(), None),
         None => {
-            let fresh = BrowserCookie::new(op.entropy.secret("")?);
+            let fresh = binding_of(op, browser)?;
             (fresh.clone(), Some(SetCookie::Binding(fresh)))
         }
     };
@@ -227,4 +229,13 @@ async fn close(op: &Provider, visit: &OpenVisit, now: Timestamp) -> Result<(), R
     }
     op.unfinished.release(visit.address.as_deref());
     Ok(())
+}
+
+/// A browser that has signed in here before gets the same binding in all tabs that begin at the same moment, so that
+/// they do not displace one another's; any other a random one.
+fn binding_of(op: &Provider, browser: &Browser) -> Outcome<BrowserCookie> {
+    Ok(BrowserCookie::new(match &browser.device {
+        Some(device) => base64url(op.secrets.forms.mac(&[b"browser", device.reveal().as_bytes()]).as_bytes()),
+        None => op.entropy.secret("")?,
+    }))
 }

@@ -144,6 +144,12 @@ pub async fn admit_family(
     Ok(judgement.change)
 }
 
+/// Whether [`admit_family`] would let a family go on; changes nothing.
+pub fn would_admit(op: &Provider, rotated: &Rotated, origin: &Origin) -> bool {
+    let judgement = judge(rotated.origin.seen(), origin.seen(), op.policy.sessions.binding());
+    judgement.change <= Change::Note
+}
+
 /// The entry that says from where to where.
 fn moved(
     op: &Provider,
@@ -165,6 +171,13 @@ fn about(
     now: Timestamp,
 ) -> Outcome<AuditEntry> {
     Ok(op.audit(event, "system", now)?.user(user).session(session).origin(origin))
+}
+
+impl SoftBinding {
+    /// Whether any change may keep a session from going on.
+    pub fn is_strict(self) -> bool {
+        self.browser > Change::Note || self.network > Change::Note
+    }
 }
 
 impl super::policy::SessionPolicy {

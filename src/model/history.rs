@@ -21,7 +21,7 @@ pub const WRONG_CURRENT_PASSWORD: &str = "wrong current password";
 /// What happened, in one line without a full stop. `client` is the words for the entry's client.
 pub fn sentence(entry: &AuditEntry, client: &str, reader: Reader) -> String {
     let cause = entry.cause.as_deref().unwrap_or("no cause recorded");
-    let why = || why(cause, &entry.actor, reader);
+    let why = || why(entry, cause, reader);
     match entry.event {
         Event::LoginSucceeded => "signed in".to_owned(),
         Event::LoginFailed if cause == WRONG_CURRENT_PASSWORD => {
@@ -110,14 +110,15 @@ fn theft(client: &str, reader: Reader) -> String {
 }
 
 /// The words for a stored cause; free text stays as it is.
-pub fn why(cause: &str, actor: &str, reader: Reader) -> String {
+fn why(entry: &AuditEntry, cause: &str, reader: Reader) -> String {
     let they = match reader {
+        _ if is_by_another_user(entry) => "another user",
         Reader::Operator => "the user",
         Reader::Owner => "you",
     };
     let words = match EndCause::parse(cause) {
         Some(EndCause::Logout) => return format!("{they} signed out"),
-        Some(EndCause::SessionEnded) if actor.starts_with("user:") => {
+        Some(EndCause::SessionEnded) if entry.actor.starts_with("user:") => {
             return format!("{they} ended it on the account's pages");
         }
         Some(EndCause::SessionEnded) => "an operator ended the session",
@@ -143,12 +144,14 @@ pub fn why(cause: &str, actor: &str, reader: Reader) -> String {
 }
 
 /// Who did it.
-pub fn actor(actor: &str, reader: Reader) -> String {
+pub fn actor(entry: &AuditEntry, reader: Reader) -> String {
+    let actor = entry.actor.as_str();
     match (actor.split_once(':'), reader) {
         (None, Reader::Operator) if actor == "cli" => "operator, command line".to_owned(),
         (None, Reader::Owner) if actor == "cli" => "an operator".to_owned(),
         (None, Reader::Owner) if actor == "anonymous" => "somebody who was not signed in".to_owned(),
         (None, Reader::Owner) => "this server".to_owned(),
+        (Some(("user", _)), _) if is_by_another_user(entry) => "another user".to_owned(),
         (Some(("user", _)), Reader::Operator) => "the user".to_owned(),
         (Some(("user", _)), Reader::Owner) => "you".to_owned(),
         (Some(("client", id)), Reader::Operator) => format!("app {id}"),
@@ -158,6 +161,12 @@ pub fn actor(actor: &str, reader: Reader) -> String {
         (_, Reader::Operator) => actor.to_owned(),
         (_, Reader::Owner) => "this server".to_owned(),
     }
+}
+
+/// Whether the user who acted is not the one whom the entry concerns.
+fn is_by_another_user(entry: &AuditEntry) -> bool {
+    let id = entry.actor.strip_prefix("user:");
+    id.is_some_and(|id| entry.user.is_none_or(|user| user.to_string() != id))
 }
 
 fn details(entry: &AuditEntry) -> Option<Value> {
@@ -186,7 +195,7 @@ fn ended(entry: &AuditEntry, reader: Reader) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::secret::AuditId;
+    use crate::secret::{AuditId, UserId};
 
     fn entry(event: Event, actor: &str) -> AuditEntry {
         AuditEntry::new(AuditId(uuid::Uuid::nil()), Timestamp::from_seconds(0), event, actor)
@@ -196,26 +205,46 @@ mod tests {
     fn every_cause_has_words_for_both_readers() {
         for cause in EndCause::ALL {
             for reader in [Reader::Operator, Reader::Owner] {
-                assert_ne!(why(cause.as_str(), "cli", reader), cause.as_str());
+                let entry = entry(Event::SessionEnded, "cli");
+                assert_ne!(why(&entry, cause.as_str(), reader), cause.as_str());
             }
         }
     }
 
     #[test]
     fn who_ended_a_session_is_told_by_who_acted() {
+        let owner = UserId(uuid::Uuid::from_u128(1));
+        let (own, other) = (format!("user:{owner}"), format!("user:{}", uuid::Uuid::from_u128(2)));
         for (who, reader, words) in [
             ("cli", Reader::Operator, "an operator ended the session"),
             ("admin:api-key:1", Reader::Owner, "an operator ended the session"),
-            ("user:1", Reader::Operator, "the user ended it on the account's pages"),
-            ("user:1", Reader::Owner, "you ended it on the account's pages"),
+            (&own, Reader::Operator, "the user ended it on the account's pages"),
+            (&own, Reader::Owner, "you ended it on the account's pages"),
+            (&other, Reader::Owner, "another user ended it on the account's pages"),
         ] {
-            assert_eq!(why("session_ended", who, reader), words);
+            let entry = entry(Event::SessionEnded, who).user(owner);
+            assert_eq!(why(&entry, "session_ended", reader), words);
+        }
+    }
+
+    #[test]
+    fn you_are_only_the_user_whom_the_entry_concerns() {
+        let owner = UserId(uuid::Uuid::from_u128(1));
+        for (who, operator, told) in [
+            (format!("user:{owner}"), "the user", "you"),
+            (format!("user:{}", uuid::Uuid::from_u128(2)), "another user", "another user"),
+            ("client:shop".to_owned(), "app shop", "the app"),
+        ] {
+            let entry = entry(Event::SessionEnded, &who).user(owner);
+            assert_eq!(actor(&entry, Reader::Operator), operator);
+            assert_eq!(actor(&entry, Reader::Owner), told);
         }
     }
 
     #[test]
     fn the_owner_is_not_told_about_operators_by_name_nor_about_tokens() {
-        assert_eq!(actor("admin:user:carol", Reader::Owner), "an operator");
+        let operator = entry(Event::SessionEnded, "admin:user:carol");
+        assert_eq!(actor(&operator, Reader::Owner), "an operator");
         let theft = sentence(&entry(Event::RefreshTheft, "client:shop"), "Shop", Reader::Owner);
         assert!(!theft.contains("token"), "{theft}");
         let all = entry(Event::LogoutAll, "cli").details(r#"{"sessions":2,"families":3,"codes":0}"#);

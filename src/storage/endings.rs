@@ -1,5 +1,6 @@
 //! Ending things: sessions, families, codes; one transaction each, always in the order user, session, family.
 
+use super::account::KEEP_WEB_SESSIONS;
 use super::db::{Sql, Tx, args, retried};
 use super::outbox::Voided;
 use super::{Error, Store};
@@ -208,6 +209,7 @@ impl Store {
                 && tx.execute(&KEEP_SESSION, args![user, keep]).await? == 1
             {
                 tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
+                tx.execute(&KEEP_WEB_SESSIONS, args![user, keep, epoch]).await?;
                 kept = Some(keep);
             } else {
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;

@@ -17,9 +17,9 @@ use crate::secret::{ClientId, CodeHash, FamilyHandle, UserId};
 // `own`: presented with the right client, redirect URI and verifier, the last of which only the browser that began
 // can give.
 const STANDING: Sql = Sql::both(
-    "SELECT a.family_handle, a.user_id, a.redeemed_at, a.expires_at,
+    "SELECT a.family_handle, a.user_id, a.redeemed_at,
         (a.client_id = $2 AND a.redirect_uri = $3 AND a.code_challenge = $4) AS own,
-        f.id, f.cur, f.status, f.expires_at AS family_expires_at
+        f.id, f.cur, f.status
      FROM authorization_code a LEFT JOIN refresh_family f ON f.handle = a.family_handle
      WHERE a.code_hash = $1",
 );
@@ -28,20 +28,28 @@ const REDEEMED_ELSEWHERE: Sql = Sql::both(
      WHERE code_hash = $1 AND redeemed_at IS NOT NULL AND redirect_uri = $2",
 );
 
+// What lies in a browser's cookie does not outlive what the person agreed to when signing in.
+const BOUND_BY_SESSION: Sql = Sql::both(
+    "UPDATE refresh_family SET expires_at = (
+        SELECT CASE WHEN s.expires_at < refresh_family.expires_at THEN s.expires_at ELSE refresh_family.expires_at END
+        FROM login_session s WHERE s.id = refresh_family.session_id)
+     WHERE handle = $1 AND EXISTS (SELECT 1 FROM login_session s WHERE s.id = refresh_family.session_id)
+     RETURNING expires_at,
+        (SELECT s.remember FROM login_session s WHERE s.id = refresh_family.session_id) AS remember",
+);
+
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[STANDING, REDEEMED_ELSEWHERE];
+pub(super) const ALL: &[Sql] = &[BOUND_BY_SESSION, STANDING, REDEEMED_ELSEWHERE];
 
 #[derive(sqlx::FromRow)]
 struct StandingRow {
     family_handle: Uuid,
     user_id: Uuid,
     redeemed_at: Option<i64>,
-    expires_at: i64,
     own: Option<bool>,
     id: Option<Vec<u8>>,
     cur: Option<i64>,
     status: Option<String>,
-    family_expires_at: Option<i64>,
 }
 
 /// What became of a code at `/session/callback`.
@@ -67,13 +75,33 @@ pub enum Handoff {
 pub struct Repeated {
     /// The secret id of its tokens.
     pub family: FamilySecretId,
+    /// The id that people see.
+    pub handle: FamilyHandle,
     /// It is live, and its first token has not been used yet.
     pub is_untouched: bool,
+}
+
+/// How long a family in a browser's cookie lives.
+#[derive(Clone, Copy, Debug)]
+pub struct CookieLife {
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+    /// Whether the cookie outlives the browser: "Keep me signed in".
+    pub remember: bool,
 }
 
 impl Store {
+    /// Lets a family end no later than its login session; `None` where that is gone.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn bound_by_session(&self, family: FamilyHandle) -> Result<Option<CookieLife>, Error> {
+        let rows = self.db.write_returning::<(i64, bool)>(&BOUND_BY_SESSION, args![family]).await?;
+        Ok(rows
+            .first()
+            .map(|(expires_at, remember)| CookieLife { expires_at: time(*expires_at), remember: *remember }))
+    }
+
     /// Redeems a code and begins its family: one success for any number of callers. Whoever proves to be the same
     /// browser within `repeat` learns which family that was; any other replay ends it.
     ///
@@ -151,7 +179,7 @@ fn repeated(row: &StandingRow) -> Result<Handoff, Error> {
     let id = row.id.as_deref().and_then(FamilySecretId::from_slice).ok_or_else(corrupt)?;
     Ok(Handoff::Repeated(Repeated {
         family: id,
+        handle: FamilyHandle(row.family_handle),
         is_untouched: row.status.as_deref() == Some("active") && row.cur == Some(0),
-        expires_at: time(row.family_expires_at.unwrap_or(row.expires_at)),
     }))
 }

@@ -1,6 +1,8 @@
 //! What the policy does to login sessions: room for one more, and those that come back from elsewhere. Who is to decide
 //! once does so in the condition of a write, however many requests arrive together.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::db::{Sql, Tx, args};
@@ -21,22 +23,30 @@ const BEYOND: Sql = Sql::both(
      WHERE user_id = $1 AND epoch = $2 AND ended_at IS NULL AND expires_at > $3 AND last_seen_at + idle_millis > $3
      ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET $4",
 );
-// Of the requests that come from the new place together one finds the session where they all have read it to be.
+// Of the requests that come from the new place together one finds the session where they all have read it to be. A cookie
+// that goes to and fro is noted now and then, so that whoever holds it cannot fill the log; `moved_at` says when last.
 const MOVE: Sql = Sql::both(
-    "UPDATE login_session SET address = $2, user_agent = $3, place = $4
-     WHERE id = $1 AND ended_at IS NULL AND address IS NOT DISTINCT FROM $5 AND user_agent IS NOT DISTINCT FROM $6",
+    "UPDATE login_session SET address = $2, user_agent = $3, place = $4, moved_at = $7
+     WHERE id = $1 AND ended_at IS NULL AND address IS NOT DISTINCT FROM $5 AND user_agent IS NOT DISTINCT FROM $6
+        AND (moved_at IS NULL OR moved_at <= $8)",
 );
 const MOVE_FAMILY: Sql = Sql::both(
-    "UPDATE refresh_family SET address = $2, user_agent = $3
-     WHERE handle = $1 AND status = 'active' AND address IS NOT DISTINCT FROM $4 AND user_agent IS NOT DISTINCT FROM $5",
+    "UPDATE refresh_family SET address = $2, user_agent = $3, moved_at = $6
+     WHERE handle = $1 AND status = 'active' AND address IS NOT DISTINCT FROM $4 AND user_agent IS NOT DISTINCT FROM $5
+        AND (moved_at IS NULL OR moved_at <= $7)",
 );
 // The session stays where it is until the password is given, so that its own browser is not shut out by a copy.
 const HOLD: Sql = Sql::both(
-    "UPDATE login_session SET moved_to = $2 WHERE id = $1 AND ended_at IS NULL AND (moved_to IS NULL OR moved_to <> $2)",
+    "UPDATE login_session SET moved_to = $2, moved_at = $3
+     WHERE id = $1 AND ended_at IS NULL AND (moved_to IS NULL OR moved_to <> $2)
+        AND (moved_at IS NULL OR moved_at <= $4)",
 );
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[BEYOND, MOVE, MOVE_FAMILY, HOLD];
+
+/// A session, and a family, is noted to have moved at most once in this time.
+const BETWEEN_NOTES: Duration = Duration::from_secs(600);
 
 impl Store {
     /// Makes room for `new` within the limit, in the transaction that begins it, which holds the lock of the user;
@@ -71,7 +81,8 @@ impl Store {
     }
 
     /// Notes that a session has moved to `to` and takes that for its place from now on; `true` for exactly one of the
-    /// requests that read it as `session`. What is unknown of `to` stays as it was.
+    /// requests that read it as `session`. What is unknown of `to` stays as it was, and all of it does where another
+    /// move was noted less than ten minutes before.
     ///
     /// # Errors
     /// A storage fault; then nothing is noted.
@@ -92,6 +103,8 @@ impl Store {
             place,
             session.address.clone(),
             session.user_agent.clone(),
+            audit.at,
+            audit.at.minus(BETWEEN_NOTES),
         ];
         self.noted(&MOVE, args, audit).await
     }
@@ -109,11 +122,13 @@ impl Store {
     ) -> Result<bool, Error> {
         let address = to.address.clone().or_else(|| from.address.clone());
         let (at, by) = (from.address.clone(), from.user_agent.clone());
-        self.noted(&MOVE_FAMILY, args![family, address, to.user_agent.clone(), at, by], audit).await
+        let (now, before) = (audit.at, audit.at.minus(BETWEEN_NOTES));
+        let args = args![family, address, to.user_agent.clone(), at, by, now, before];
+        self.noted(&MOVE_FAMILY, args, audit).await
     }
 
     /// Notes that a session's cookie came from where the password has not been given; `true` once per `mark` of that
-    /// place. The session itself stays where it is.
+    /// place, and once in ten minutes. The session itself stays where it is.
     ///
     /// # Errors
     /// A storage fault; then nothing is noted.
@@ -123,7 +138,7 @@ impl Store {
         mark: &str,
         audit: &AuditEntry,
     ) -> Result<bool, Error> {
-        self.noted(&HOLD, args![session, mark], audit).await
+        self.noted(&HOLD, args![session, mark, audit.at, audit.at.minus(BETWEEN_NOTES)], audit).await
     }
 
     /// Ends a session that has moved, with everything below it, and notes both. `None` where another request was first.
@@ -160,8 +175,7 @@ impl Store {
     }
 
     /// How long a session may go without a write that says it was seen: a minute, less where it ends sooner unseen.
-    pub(super) fn is_seen_lately(session: &LoginSession, now: Timestamp) -> bool {
-        let period = (session.idle / 10).min(std::time::Duration::from_secs(60));
-        now < session.last_seen_at.plus(period)
+    pub(super) fn is_seen_lately((last_seen_at, idle): (Timestamp, Duration), now: Timestamp) -> bool {
+        now < last_seen_at.plus((idle / 10).min(Duration::from_secs(60)))
     }
 }

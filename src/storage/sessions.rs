@@ -67,7 +67,7 @@ const REAUTHENTICATE: Sql = Sql::both(
         remember = ($7 OR (remember AND $8)),
         idle_millis = CASE WHEN $7 OR (remember AND $8) THEN CAST($9 AS BIGINT) ELSE CAST($11 AS BIGINT) END,
         expires_at = CASE WHEN $7 OR (remember AND $8) THEN CAST($10 AS BIGINT) ELSE CAST($12 AS BIGINT) END,
-        address = $13, user_agent = $14, place = $15, moved_to = NULL
+        address = $13, user_agent = $14, place = $15, moved_to = NULL, moved_at = NULL
      WHERE cookie_hash = $1 AND user_id = $5 AND ended_at IS NULL AND expires_at > $3
         AND last_seen_at + idle_millis > $3 AND epoch = $6
         AND epoch = (SELECT u.epoch FROM users u WHERE u.id = $5 AND u.disabled_at IS NULL)
@@ -75,6 +75,12 @@ const REAUTHENTICATE: Sql = Sql::both(
 );
 pub(super) const TOUCH: Sql = Sql::both(
     "UPDATE login_session SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2 AND ended_at IS NULL",
+);
+// One that has idled away stays so.
+const SEE: Sql = Sql::both(
+    "UPDATE login_session SET last_seen_at = $2
+     WHERE id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at + idle_millis > $2
+        AND (last_seen_at < $3 OR last_seen_at + idle_millis / 10 < $2)",
 );
 const REMEMBER_DEVICE: Sql = Sql::both(
     "INSERT INTO known_device (cookie_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
@@ -95,6 +101,7 @@ pub(super) const ALL: &[Sql] = &[
     STRANGER,
     REAUTHENTICATE,
     TOUCH,
+    SEE,
     REMEMBER_DEVICE,
     IS_KNOWN_DEVICE,
     ATTACH_INTERACTION,
@@ -324,6 +331,16 @@ impl Store {
             return Ok(());
         }
         self.db.write(&TOUCH, args![session.id, now]).await.map(|_| ())
+    }
+
+    /// Notes that a live session's browser was seen, by somebody who knows no more of it than the id; at most once a
+    /// minute it is a write.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn see_session(&self, session: SessionId, now: Timestamp) -> Result<(), Error> {
+        let before = now.minus(Duration::from_secs(60));
+        self.db.write(&SEE, args![session, now, before]).await.map(|_| ())
     }
 
     /// Whether this browser has signed in to this account before.

@@ -68,7 +68,12 @@ const CODES: Sql = sweep!("authorization_code", "code_hash", "expires_at < $1");
 const REVOKED: Sql = sweep!("revoked_token", "jti", "expires_at < $1");
 const THROTTLE: Sql = sweep!("throttle", "bucket", "allowed_at < $1");
 const DEVICES: Sql = sweep!("known_device", "cookie_hash", "expires_at < $1");
-const WEB_SESSIONS: Sql = sweep!("web_session", "cookie_hash", "expires_at < $1");
+// The password given again lets a login session, and what hangs on it, outlive the time it began with.
+const WEB_SESSIONS: Sql = sweep!(
+    "web_session",
+    "cookie_hash",
+    "expires_at < $1 AND NOT EXISTS (SELECT 1 FROM login_session s WHERE s.id = web_session.session_id)"
+);
 const AUDIT: Sql = sweep!("audit_event", "id", "at < $1");
 // A prefix, so that what is kept has no gaps.
 const BATCHES: Sql = Sql::both(
@@ -174,7 +179,7 @@ impl Store {
         for statement in [&INTERACTIONS, &THROTTLE] {
             swept.other += self.db.write(statement, args![now, batch]).await?;
         }
-        for statement in [&CODES, &REVOKED, &DEVICES, &WEB_SESSIONS] {
+        for statement in [&CODES, &REVOKED, &DEVICES] {
             swept.other += self.db.write(statement, args![old, batch]).await?;
         }
         swept.other += self.db.write(&BATCHES, args![now.minus(FEED_RETENTION), batch]).await?;
@@ -191,6 +196,7 @@ impl Store {
             swept.sessions = self.db.write(&SESSIONS, args![from, to, old]).await?;
             cursor.session = to;
         }
+        swept.other += self.db.write(&WEB_SESSIONS, args![old, batch]).await?;
         Ok(swept)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::db::{Sql, args};
-use super::row::{json, time};
+use super::row::{json, span, time};
 use super::sessions::TOUCH;
 use super::{Error, Store};
 use crate::clock::Timestamp;
@@ -48,14 +48,14 @@ const LIFE: Sql = Sql::both(
     "SELECT s.expires_at, s.remember FROM web_session w JOIN login_session s ON s.id = w.session_id
      WHERE w.cookie_hash = $1",
 );
-const END: Sql = Sql::both("DELETE FROM web_session WHERE cookie_hash = $1");
+// The time of the login session counts and not its own, since the password given again begins that anew.
 const FIND: Sql = Sql::both(concat!(
-    "SELECT w.session_id, w.family_handle, w.user_id, w.epoch, s.last_seen_at, f.auth_time, f.amr, f.scope, f.audience,
+    "SELECT w.session_id, w.family_handle, w.user_id, w.epoch, s.last_seen_at, s.idle_millis, f.auth_time, f.amr, f.scope, f.audience,
         u.username, u.email, u.email_verified, u.roles, u.claims, u.updated_at
      FROM web_session w JOIN refresh_family f ON f.handle = w.family_handle AND f.user_id = w.user_id
         AND f.client_id = w.client_id AND f.session_id = w.session_id AND f.status = 'active'",
     live!("w"),
-    " WHERE w.cookie_hash = $1 AND w.expires_at > $3"
+    " WHERE w.cookie_hash = $1"
 ));
 
 /// Every statement of this file.
@@ -68,6 +68,7 @@ struct WebSessionRow {
     user_id: Uuid,
     epoch: i64,
     last_seen_at: i64,
+    idle_millis: i64,
     auth_time: i64,
     amr: String,
     scope: String,
@@ -111,6 +112,8 @@ pub struct WebSession {
     pub session: SessionId,
     /// When that session's browser was last seen, to within a minute.
     pub last_seen_at: Timestamp,
+    /// How long it may stay unseen.
+    pub idle: Duration,
     /// The family it hangs on; its generation stays 0.
     pub family: FamilyHandle,
     /// When the user proved who they are.
@@ -161,13 +164,13 @@ impl Store {
         row.map(web_session_of).transpose()
     }
 
-    /// Notes that a web session's browser was seen, which keeps its login session from lying idle; at most once a minute
-    /// is worth a write.
+    /// Notes that a web session's browser was seen, which keeps its login session from lying idle; as often as is
+    /// worth a write for a login session.
     ///
     /// # Errors
     /// A storage fault.
     pub async fn touch_web_session(&self, session: &WebSession, now: Timestamp) -> Result<(), Error> {
-        if now < session.last_seen_at.plus(Duration::from_secs(60)) {
+        if Self::is_seen_lately((session.last_seen_at, session.idle), now) {
             return Ok(());
         }
         self.db.write(&TOUCH, args![session.session, now]).await.map(|_| ())
@@ -179,6 +182,7 @@ fn web_session_of(row: WebSessionRow) -> Result<WebSession, Error> {
     Ok(WebSession {
         session: SessionId(row.session_id),
         last_seen_at: time(row.last_seen_at),
+        idle: span(row.idle_millis),
         family: FamilyHandle(row.family_handle),
         auth_time: time(row.auth_time),
         amr: json(&row.amr, FAMILY, "amr")?,

@@ -48,13 +48,14 @@ export function cookieClient(options: CookieOptions): Client {
         return null;
       },
       renew: async (known) => grantOf(await post("/refresh", { scope, resource }), known),
-      keep: async () => loops.clear(),
+      keep: async () => undefined,
       doubts: async (held) => held,
       forget: async () => undefined,
       end: async (everywhere) => void (await post(`/session/logout${everywhere ? "_all" : ""}`, {})),
       error: () => returned,
-      leave: async (asked: SignIn) => {
-        loops.count();
+      arrived: loops.arrived,
+      leave: async (asked: SignIn, from) => {
+        loops.count(from);
         const here = new URL(env.location.href);
         const back = asked.returnTo ?? options.returnTo ?? here.origin + here.pathname;
         env.location.assign(

@@ -28,8 +28,10 @@ export interface Mode {
   end(everywhere: boolean): Promise<void>;
   /** Why the last sign-in came to nothing. */
   error(): SignetError | null;
-  /** Leaves for the sign-in. */
-  leave(options: SignIn): Promise<void>;
+  /** Leaves for the sign-in. `from`: the session that is there already, and has to prove more. */
+  leave(options: SignIn, from: Session | undefined): Promise<void>;
+  /** A session is there that was not, of this tab's asking or of another's. */
+  arrived?(): void;
 }
 
 /** How to sign in. */
@@ -47,7 +49,7 @@ export type Change =
   | { readonly type: "refreshed"; readonly session: Session }
   /** `reason`: `logout`, or the code of the server's answer. `elsewhere`: another tab said so. */
   | { readonly type: "signed-out"; readonly reason: string; readonly elsewhere: boolean }
-  /** A refresh had no result. The session stands; milliseconds until the next attempt. */
+  /** A refresh had no result. The session stands; milliseconds until the next attempt, of which there is none if it was `refused`. */
   | { readonly type: "unavailable"; readonly error: SignetError; readonly retryIn: number }
   /** An API wants more of the user than their token (RFC 9470). */
   | ({ readonly type: "step-up"; readonly url: string } & StepUp);
@@ -87,7 +89,7 @@ interface Held extends Grant {
 
 type Message =
   | { readonly want: string; readonly grant: Grant; readonly sent: number }
-  | { readonly over: string };
+  | { readonly over: string; readonly sent: number };
 
 /** Milliseconds in which the announcement of the tab that held the lock arrives. */
 const NEWS_PATIENCE = 50;
@@ -109,6 +111,9 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
   let known = false;
   /** Counts the sign-outs: what was asked for before one is worth nothing after it. */
   let endings = 0;
+  /** When the last one was, by the wall clock, which all tabs have in common. */
+  let ended = 0;
+  let closed = false;
   let begun: Promise<void> | undefined;
   let refreshing: Promise<Held> | undefined;
   let failures = 0;
@@ -143,12 +148,14 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
       env.setTimeout(resolve, milliseconds);
     });
 
+  const report = (error: unknown) => env.reportError?.(error);
+
   const emit = (change: Change) => {
     listeners.forEach((listener) => {
       try {
         listener(change);
       } catch (error) {
-        env.reportError?.(error);
+        report(error);
       }
     });
   };
@@ -162,21 +169,24 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     resume = failures = 0;
     fault = undefined;
     if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined, idToken: undefined }, sent: env.Date.now() });
+    if (type === "signed-in") mode.arrived?.();
     emit({ type, session: grant.session });
     arm();
     return held;
   };
 
-  const signOut = (reason: string, elsewhere: boolean) => {
+  const signOut = (reason: string, elsewhere: boolean, sent = env.Date.now()) => {
     const had = held;
     endings += 1;
+    // A page that found nobody signed in may have asked just before another tab signed in.
+    if (had || elsewhere || reason === LOGOUT) ended = sent;
     held = null;
     known = true;
     arm();
     // A common store was emptied by the tab that said so, and may hold the next session by now.
-    if (!elsewhere || !mode.shared) void mode.forget();
+    if (!elsewhere || !mode.shared) mode.forget().catch(report);
     // A page that found nobody signed in has no news for the others.
-    if (!elsewhere && (had || reason === LOGOUT)) tell({ over: reason });
+    if (!elsewhere && (had || reason === LOGOUT)) tell({ over: reason, sent });
     if (had) emit({ type: "signed-out", reason, elsewhere });
   };
 
@@ -198,19 +208,21 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     for (let again = false; ; again = true) {
       const other = announced();
       if (other) return other;
-      if (endings !== before) throw new SignetError(SIGNED_OUT, LOGOUT);
+      if (closed || endings !== before) throw new SignetError(SIGNED_OUT, LOGOUT);
       if (fault && pausing() > 0) throw fault;
       const asked = now();
       try {
         const grant = await mode.renew(held?.session);
         await mode.keep(grant);
         if (endings === before) return adopt({ ...grant, lifetime: grant.lifetime + asked - now() }, true);
-        await mode.forget();
+        // Who closes a client does not sign out: what it shares is the others', who need the newest.
+        if (!closed) await mode.forget();
       } catch (error) {
+        // Another tab's refresh may have overtaken this one: what is true now is asked once more.
+        const doubts = isSignedOut(error) && !again && (await mode.doubts(stale !== null));
         if (endings !== before || announced()) continue;
         if (!isSignedOut(error)) throw failed(error as SignetError);
-        // Another tab's refresh may have overtaken this one: what is true now is asked once more.
-        if (again || !(await mode.doubts(stale !== null))) {
+        if (!doubts) {
           signOut(error.code, false);
           throw error;
         }
@@ -253,9 +265,9 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
       if (mode.shared || message.over === LOGOUT) {
         // Every tab has a refresh token of its own then.
         if (!mode.shared && held) mode.end(false).catch(() => undefined);
-        signOut(message.over, true);
+        signOut(message.over, true, message.sent);
       }
-    } else if (mode.shared && message.want === mode.want) {
+    } else if (mode.shared && message.want === mode.want && message.sent > ended) {
       // A tab that was frozen hears of it late.
       const lifetime = message.grant.lifetime + message.sent - env.Date.now();
       if (!held || !isSame(message.grant) || lifetime > left(held)) adopt({ ...message.grant, lifetime }, false);
@@ -267,7 +279,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     const grant = await mode.begin();
     if (grant) {
       await mode.keep(grant);
-      adopt(grant, true);
+      if (!closed) adopt(grant, true);
     }
   };
 
@@ -283,16 +295,16 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     return held?.session ?? null;
   };
 
-  const token = async ({ refresh: fresh = false } = {}) => {
+  const grant = async ({ refresh: fresh = false } = {}): Promise<Grant> => {
     if (!known) await ready();
     const mine = held;
     if (!mine) throw new SignetError(SIGNED_OUT, "login_required");
     if (!fresh && usable(mine)) {
       // The call does not wait for a renewal that is ahead of time.
       if (due() <= 0 && pausing() <= 0) refreshQuietly();
-      return mine.token;
+      return mine;
     }
-    return (await refresh(mine)).token;
+    return refresh(mine);
   };
 
   const open = env.BroadcastChannel;
@@ -312,17 +324,17 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
       return mode.error();
     },
     ready,
-    getAccessToken: token,
+    getAccessToken: async (options) => (await grant(options)).token,
     fetch: bearer(env, apis.map(exactOrigin), {
-      token,
-      next: async (used) => (held && held.token !== used ? held : await refresh(held)).token,
+      grant,
+      next: async ({ token }) => (held && held.token !== token ? held : refresh(held)),
       stepUp: (url, asked) => emit({ type: "step-up", url, ...asked }),
     }),
     signIn: async (options = {}) => {
       // What cannot be had silently now cannot be had silently the next moment: asking again would go on for ever.
       const error = mode.error();
       if (error && options.prompt === "none") throw error;
-      await mode.leave(options);
+      await mode.leave(options, held?.session);
     },
     logout: async ({ everywhere = false } = {}) => {
       try {
@@ -340,6 +352,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
       return () => listeners.delete(listener);
     },
     close: () => {
+      closed = true;
       listeners.clear();
       channel?.close();
       channel = undefined;

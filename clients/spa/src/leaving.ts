@@ -1,4 +1,5 @@
 /** Leaving the page to sign in, and coming back. */
+import type { Session } from "./answer.js";
 import type { SignIn } from "./core.js";
 import type { Environment } from "./environment.js";
 import { SignetError } from "./error.js";
@@ -35,27 +36,34 @@ export function goTo(env: Environment, url: string): void {
 
 /** Milliseconds: who comes back sooner was not asked anything. */
 const BOUNCE = 5_000;
+/** Milliseconds after which a session that was asked to prove more, and did not, counts as used and not as bounced. */
+const STABLE = 60_000;
 const BOUNCES = 3;
 
 /**
- * Stops a page that signs in by itself, comes back without a session, and signs in again: where the browser does not
- * send the cookie, say, that would go on for ever.
+ * Stops a page that signs in by itself, comes back as it was, and signs in again: where the browser does not send the
+ * cookie, say, or where an API is never content with the step-up, that would go on for ever.
  */
 export function guard(env: Environment, name: string) {
   const key = `${name}:bounces`;
+  const { sessionStorage: storage } = env;
+  const read = () => JSON.parse(storage.getItem(key) ?? "[0,0]") as [bounces: number, last: number, proof?: string];
   return {
-    count(): void {
-      const [bounces = 0, last = 0] = (env.sessionStorage.getItem(key) ?? "").split(" ").map(Number);
+    /** The page leaves. `from`: the session that a step-up is to improve. */
+    count(from: Session | undefined): void {
+      const [bounces, last, before] = read();
       const now = env.Date.now();
-      const next = now - last < BOUNCE ? bounces + 1 : 1;
+      const proof = from && `${from.auth_time} ${from.acr}`;
+      const next = now - last < (proof && proof === before ? STABLE : BOUNCE) ? bounces + 1 : 1;
       if (next > BOUNCES) {
-        env.sessionStorage.removeItem(key);
-        throw new SignetError("refused", "sign_in_loop", "Back without a session again: is the cookie blocked?");
+        storage.removeItem(key);
+        throw new SignetError("refused", "sign_in_loop", "Back and nothing has changed: is the cookie blocked, or does an API ask for too much?");
       }
-      env.sessionStorage.setItem(key, `${next} ${now}`);
+      storage.setItem(key, JSON.stringify([next, now, proof]));
     },
-    clear(): void {
-      env.sessionStorage.removeItem(key);
+    /** A session came. Of a step-up that says nothing: there was one before. */
+    arrived(): void {
+      if (!read()[2]) storage.removeItem(key);
     },
   };
 }

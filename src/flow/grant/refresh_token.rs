@@ -70,9 +70,16 @@ pub(in crate::flow) async fn refreshed(
         return Err(Rejection::invalid_grant("not a refresh token of this server"));
     };
     let rotate = presented(op, client, (id, generation), origin);
-    // A request that asks for too much must not use the token up, so what it asks for is compared first.
-    if request.scope.is_some() || request.resource.is_some() {
+    // A cookie belongs to one browser; what other clients hold may come from wherever they run.
+    let bound = client.metadata.is_cookie_mode();
+    let strict = bound && op.policy.sessions.binding().is_strict();
+    // A request that asks for too much, or comes from where it may not, must not use the token up, so that is compared
+    // first.
+    if strict || request.scope.is_some() || request.resource.is_some() {
         let family = decided(op.store.inspect(&rotate).await?)?;
+        if strict && family.verdict.carries_access_token() {
+            admitted(login_session::admit_family(op, &family, origin, now).await?)?;
+        }
         wanted(&family, client, request)?;
     }
     let rotated = decided(op.store.rotate(&rotate).await?)?;
@@ -80,8 +87,7 @@ pub(in crate::flow) async fn refreshed(
     if !rotated.verdict.carries_access_token() {
         return Err(refusal(rotated.verdict));
     }
-    // A cookie belongs to one browser; what other clients hold may come from wherever they run.
-    if client.metadata.is_cookie_mode() {
+    if bound && !strict {
         admitted(login_session::admit_family(op, &rotated, origin, now).await?)?;
     }
     let (scope, audience) = wanted(&rotated, client, request)?;

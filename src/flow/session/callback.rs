@@ -22,8 +22,8 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::pkce::CodeVerifier;
 use crate::oauth::proven::ProvenRedirectUri;
 use crate::oauth::return_to;
-use crate::secret::{AuthorizationCode, CodeHash, TransactionCookie};
-use crate::storage::{Handoff, Redeemed};
+use crate::secret::{AuthorizationCode, CodeHash, FamilyHandle, TransactionCookie};
+use crate::storage::Handoff;
 
 /// So long the same browser gets the same answer again.
 const REPEAT: Duration = Duration::from_secs(10);
@@ -39,8 +39,8 @@ pub struct Arrival {
     pub issuer: String,
     /// `code`, or `error`.
     pub answer: Answer,
-    /// The transaction cookie.
-    pub cookie: Option<TransactionCookie>,
+    /// The transaction cookies.
+    pub cookies: Vec<TransactionCookie>,
     /// For the audit log.
     pub origin: Origin,
 }
@@ -111,12 +111,14 @@ fn own(
     arrival: &Arrival,
     now: Timestamp,
 ) -> Option<(Transaction, CodeVerifier, TransactionCookie)> {
-    let cookie = arrival.cookie.as_ref()?;
-    let (transaction, verifier) = Transaction::open(&op.secrets.transactions, cookie, &arrival.state)?;
+    let (transaction, verifier, cookie) = arrival.cookies.iter().find_map(|cookie| {
+        let (transaction, verifier) = Transaction::open(&op.secrets.transactions, cookie, &arrival.state)?;
+        Some((transaction, verifier, cookie.clone()))
+    })?;
     let fits = transaction.host == arrival.host
         && arrival.issuer == op.policy.issuer.as_str()
         && now.since(transaction.issued_at) <= start::life(op, &transaction);
-    fits.then(|| (transaction, verifier, cookie.clone()))
+    fits.then_some((transaction, verifier, cookie))
 }
 
 /// A code that another browser has redeemed already has been copied: what it gave ends. One that nobody has redeemed
@@ -157,17 +159,18 @@ async fn redeem(
             let cookie = if client.metadata.forward_auth {
                 web_session::begin(op, client, &landed).await?
             } else {
-                refresh_cookie(op, client, (family, expires_at), now)
+                refresh_cookie(op, client, (claim.family.id, redeemed.handle), now).await?
             };
             Ok(back(vec![cookie]))
         }
         // The same answer, unless the cookie has a successor since, which must not be overwritten; a classic web
         // application's session, of which no copy is kept, begins again by itself.
         Handoff::Repeated(repeated) => {
-            let same = repeated.is_untouched && !client.metadata.forward_auth;
-            let cookie =
-                same.then(|| refresh_cookie(op, client, (repeated.family, repeated.expires_at), now));
-            Ok(back(cookie.into_iter().collect()))
+            if !repeated.is_untouched || client.metadata.forward_auth {
+                return Ok(back(Vec::new()));
+            }
+            let cookie = refresh_cookie(op, client, (repeated.family, repeated.handle), now).await?;
+            Ok(back(vec![cookie]))
         }
         // What a lost reply had brought is ended by then, and the person is no worse off for it.
         Handoff::Late | Handoff::Replayed { own: true } => again(op, underway, now),
@@ -175,14 +178,21 @@ async fn redeem(
     }
 }
 
-fn refresh_cookie(
+/// The cookie lives as long as the person wanted to stay signed in, and no longer than the login session.
+///
+/// # Errors
+/// A page where the login session is gone, or a fault.
+async fn refresh_cookie(
     op: &Provider,
     client: &AuthenticatedClient,
-    (family, expires_at): (FamilySecretId, Timestamp),
+    (id, family): (FamilySecretId, FamilyHandle),
     now: Timestamp,
-) -> SetCookie {
-    let token = op.secrets.refresh_tokens.encode(family, 0);
-    SetCookie::Refresh(client.id.clone(), token, expires_at.since(now).as_secs())
+) -> Result<SetCookie, Refusal> {
+    let life = op.store.bound_by_session(family).await?;
+    let life = life.ok_or_else(|| Refusal::page(PageProblem::Interaction))?;
+    let token = op.secrets.refresh_tokens.encode(id, 0);
+    let age = life.remember.then(|| life.expires_at.since(now).as_secs());
+    Ok(SetCookie::Refresh(client.id.clone(), token, age))
 }
 
 /// The code came too late: once more without a page, then with one, then never.

@@ -4,6 +4,7 @@ use super::whois::live;
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::client_auth::AuthenticatedClient;
+use crate::flow::login_session;
 use crate::flow::logout::{self, LoggedOut};
 use crate::flow::rejection::Outcome;
 use crate::model::audit::{Event, Origin};
@@ -50,6 +51,10 @@ pub async fn all_devices(
 ) -> Outcome<Option<LoggedOut>> {
     let found = live(op, client, cookie, origin).await?;
     let Some(found) = found.filter(|found| found.verdict.carries_access_token()) else { return Ok(None) };
+    // Who may not refresh here may not end everything from here, either.
+    if !login_session::would_admit(op, &found, origin) {
+        return Ok(None);
+    }
     let user = found.family.user;
     logout::all_devices(op, user, &format!("user:{user}"), origin, now).await
 }

@@ -10,6 +10,7 @@ use crate::flow::grant::refresh_token::{self, Exchange};
 use crate::flow::issue::TokenResponse;
 use crate::flow::rejection::Outcome;
 use crate::model::audit::Origin;
+use crate::secret::SessionId;
 
 /// What the page and its browser get.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Refreshed {
     pub cookie: Option<SetCookie>,
 }
 
-/// Checks, rotates, mints.
+/// Checks, rotates, mints. `lasting`: the cookie outlives the browser, so its successor does.
 ///
 /// # Errors
 /// `invalid_grant`: the session is over; `invalid_scope`, `invalid_target`; or a fault, after which the same cookie
@@ -30,15 +31,18 @@ pub struct Refreshed {
 pub async fn refresh(
     op: &Provider,
     client: &AuthenticatedClient,
-    request: &Exchange,
+    (request, lasting): (&Exchange, bool),
     origin: &Origin,
     now: Timestamp,
 ) -> Outcome<Refreshed> {
     let refreshed = refresh_token::refreshed(op, client, request, origin, now).await?;
     let (mut response, user) = (refreshed.response, refreshed.user);
+    seen(op, user.session, now);
     let left = refreshed.expires_at.since(now).as_secs();
-    let cookie =
-        response.refresh_token.take().map(|token| SetCookie::Refresh(client.id.clone(), token, left));
+    let cookie = response
+        .refresh_token
+        .take()
+        .map(|token| SetCookie::Refresh(client.id.clone(), token, lasting.then_some(left)));
     let session = SessionView {
         sub: user.subject.id,
         sid: user.session,
@@ -46,4 +50,15 @@ pub async fn refresh(
         amr: user.amr,
     };
     Ok(Refreshed { response, session, cookie })
+}
+
+/// A page in use is its browser in use. Noted beside the answer, which does not wait for it: a note that is lost is made
+/// up for by the next.
+fn seen(op: &Provider, session: SessionId, now: Timestamp) {
+    let store = op.store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = store.see_session(session, now).await {
+            tracing::debug!(%error, "a session was not noted as seen");
+        }
+    });
 }

@@ -6,6 +6,7 @@ use super::SessionView;
 use crate::flow::Provider;
 use crate::flow::client_auth::AuthenticatedClient;
 use crate::flow::grant::refresh_token::presented;
+use crate::flow::login_session;
 use crate::flow::rejection::Outcome;
 use crate::model::audit::Origin;
 use crate::model::rotation::Verdict;
@@ -32,9 +33,11 @@ pub async fn whois(
     op: &Provider,
     client: &AuthenticatedClient,
     cookie: Option<&RefreshToken>,
+    origin: &Origin,
 ) -> Outcome<Option<Whois>> {
-    let live = live(op, client, cookie, &Origin::default()).await?;
-    Ok(live.filter(|found| found.verdict.carries_access_token()).and_then(view))
+    let live = live(op, client, cookie, origin).await?;
+    let live = live.filter(|found| found.verdict.carries_access_token());
+    Ok(live.filter(|found| login_session::would_admit(op, found, origin)).and_then(view))
 }
 
 /// What a refresh cookie stands for; `None` where it is nobody's, another client's, or over. Changes nothing.

@@ -10,7 +10,6 @@ use crate::flow::account::activity as events;
 use crate::flow::account::applications::{self as apps, Application};
 use crate::flow::account::devices::{self, Device};
 use crate::flow::browser::SetCookie;
-use crate::flow::logout;
 use crate::http::app::App;
 use crate::http::headers::see_other;
 use crate::http::pages::account::{
@@ -81,7 +80,7 @@ async fn sign_out(call: &Call<'_>) -> Answer {
     let session: Option<SessionId> = call.params.get("session").and_then(|id| id.parse().ok());
     // Leaving is never made hard: this browser is signed out without any more questions.
     if call.action() == Some("one") && session == Some(visitor.session.id) {
-        logout::this_browser(op, &visitor.session, &browser.origin, now).await.map_err(broken)?;
+        devices::end(op, visitor, visitor.session.id, browser, now).await.map_err(broken)?;
         return Ok(signed_out(call, "/logged-out").await);
     }
     call.fresh().await?;
@@ -169,7 +168,7 @@ fn activity_line(entry: AuditEntry, client: Option<String>) -> ActivityLine {
     ActivityLine {
         at: entry.at.into(),
         what: capitalised(&history::sentence(&entry, &client, Reader::Owner)),
-        who: history::actor(&entry.actor, Reader::Owner),
+        who: history::actor(&entry, Reader::Owner),
         from: whence(entry.origin.user_agent.as_deref(), None, entry.origin.address.as_deref()),
         device: device.and_then(|[agent, place, address]| {
             whence(agent.as_deref(), place.as_deref(), address.as_deref())

@@ -49,7 +49,7 @@ fn arrival(request: &HttpRequest, app: &App, host: String, mut params: Params) -
         state: params.take("state").unwrap_or_default(),
         issuer: params.take("iss").unwrap_or_default(),
         answer,
-        cookie: cookie::transaction(request, app)?,
+        cookies: cookie::transactions(request, app),
         origin: origin(request, app),
     })
 }

@@ -162,7 +162,9 @@ fn unread(request: &HttpRequest, broken: BodyError) -> HttpResponse {
 /// An object: the reader would take an array for the fields in their order, too.
 fn json_object(body: &Bytes) -> Result<Asked, Stop> {
     let object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    let asked = if object { serde_json::from_slice(body).ok() } else { None };
+    let asked: Option<Asked> = if object { serde_json::from_slice(body).ok() } else { None };
+    // No database text can hold it.
+    let asked = asked.filter(|asked| !asked.client_id.contains('\0'));
     asked.ok_or((
         ErrorCode::InvalidRequest,
         "The body must be a JSON object with client_id and, if any, scope and resource.",

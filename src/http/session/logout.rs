@@ -9,11 +9,12 @@ use super::{over, refused};
 use crate::flow::browser::SetCookie;
 use crate::flow::session::logout;
 use crate::http::app::App;
+use crate::http::cookie::{self, HeldRefresh};
 use crate::http::error::no_store;
 use crate::http::headers::set_cookies;
 use crate::http::request::origin;
-use crate::http::{cookie, revocation};
-use crate::secret::ClientId;
+use crate::http::revocation;
+use crate::secret::{ClientId, RefreshToken};
 
 /// Signs this browser out, at every host and in every application.
 pub async fn this_browser(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
@@ -26,7 +27,7 @@ pub async fn this_browser(request: HttpRequest, app: Data<App>, payload: Payload
         Err(rejection) => return refused(&request, &app, None, &rejection),
     };
     let origin = origin(&request, &app);
-    match logout::this_browser(&app.provider, &client, cookie.as_ref(), &origin, now).await {
+    match logout::this_browser(&app.provider, &client, token(cookie.as_ref()), &origin, now).await {
         Ok(ended) => done(&app, &client.id, ended).await,
         Err(rejection) => refused(&request, &app, None, &rejection),
     }
@@ -43,7 +44,7 @@ pub async fn all_devices(request: HttpRequest, app: Data<App>, payload: Payload)
         Err(rejection) => return refused(&request, &app, None, &rejection),
     };
     let origin = origin(&request, &app);
-    match logout::all_devices(&app.provider, &client, cookie.as_ref(), &origin, now).await {
+    match logout::all_devices(&app.provider, &client, token(cookie.as_ref()), &origin, now).await {
         Ok(Some(ended)) => done(&app, &client.id, ended).await,
         Ok(None) => over(&request, &app, cookie.as_ref().map(|_| &client.id)),
         Err(rejection) => refused(&request, &app, None, &rejection),
@@ -57,4 +58,8 @@ async fn done(app: &App, client: &ClientId, ended: impl Serialize) -> HttpRespon
     let mut response = response.json(ended);
     revocation::announce(app, &mut response).await;
     response
+}
+
+fn token(held: Option<&HeldRefresh>) -> Option<&RefreshToken> {
+    held.map(|held| &held.token)
 }

@@ -28,17 +28,17 @@ pub async fn post(request: HttpRequest, app: Data<App>, payload: Payload) -> Htt
     };
     let refuse =
         |sent: bool, rejection: &Rejection| refused(&request, &app, sent.then_some(&client.id), rejection);
-    let token = match cookie::refresh(&request, &app, &client.id) {
-        Ok(Some(token)) => token,
+    let held = match cookie::refresh(&request, &app, &client.id) {
+        Ok(Some(held)) => held,
         Ok(None) => return over(&request, &app, None),
         Err(rejection) => return refuse(false, &rejection),
     };
-    let exchange = match exchange(token, asked.scope.as_deref(), asked.resource) {
+    let exchange = match exchange(held.token, asked.scope.as_deref(), asked.resource) {
         Ok(exchange) => exchange,
         Err(rejection) => return refuse(true, &rejection),
     };
     let op = &app.provider;
-    match refresh::refresh(op, &client, &exchange, &origin(&request, &app), now).await {
+    match refresh::refresh(op, &client, (&exchange, held.lasting), &origin(&request, &app), now).await {
         Ok(refreshed) => {
             app.metrics.token_issued(GrantType::RefreshToken);
             render(&app, &refreshed)

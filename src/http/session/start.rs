@@ -22,10 +22,7 @@ pub async fn get(request: HttpRequest, app: Data<App>) -> HttpResponse {
         Ok(params) => params,
         Err(broken) => return problem::unreadable(&request, &app, broken),
     };
-    let cookie = match cookie::transaction(&request, &app) {
-        Ok(cookie) => cookie,
-        Err(rejection) => return problem::rejection(&request, &app, &rejection),
-    };
+    let cookie = cookie::transactions(&request, &app).into_iter().next();
     let op = &app.provider;
     match start::start(op, wanted(host, params, cookie), op.clock.now()).await {
         Ok(departure) => see_other(&app, &departure.location, &[departure.cookie]),

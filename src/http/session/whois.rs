@@ -8,6 +8,7 @@ use super::{forbidden, gate, over};
 use crate::flow::session::whois;
 use crate::http::app::App;
 use crate::http::error::{self, Challenge, no_store};
+use crate::http::request::origin;
 use crate::http::{body, cookie};
 use crate::oauth::error::ErrorCode;
 
@@ -26,7 +27,10 @@ pub async fn get(request: HttpRequest, app: Data<App>) -> HttpResponse {
         Err(response) => return response,
     };
     let found = match cookie::refresh(&request, &app, &client.id) {
-        Ok(cookie) => whois::whois(&app.provider, &client, cookie.as_ref()).await,
+        Ok(held) => {
+            let token = held.as_ref().map(|held| &held.token);
+            whois::whois(&app.provider, &client, token, &origin(&request, &app)).await
+        }
         Err(rejection) => Err(rejection),
     };
     match found {
