@@ -24,7 +24,8 @@ pub async fn approve(
     if authorize::consent_state(&interaction, &session, now) == ConsentState::SignInFirst {
         return Ok(Step::Login(interaction.handle));
     }
-    let location = authorize::finish(op, &interaction, &session, now).await?;
+    // The consent is given here; what was remembered before does not matter.
+    let location = authorize::finish(op, &interaction, &session, false, now).await?;
     let before = op.store.consent(session.user, &interaction.client.id).await?;
     let scope = union(&before, &interaction.request.scope);
     let entry = op

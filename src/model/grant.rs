@@ -17,6 +17,8 @@ pub struct Grant {
     pub session: SessionId,
     /// The user's epoch at that moment.
     pub epoch: i64,
+    /// Whether it rests on a consent that was remembered before, and has to be there still.
+    pub by_consent: bool,
     /// The redirect URI of the request; the token request has to repeat it (RFC 6749 §4.1.3).
     pub redirect_uri: String,
     /// `code_challenge` (RFC 7636), S256.

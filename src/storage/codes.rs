@@ -15,13 +15,25 @@ use crate::secret::{ClientId, CodeHash, FamilyHandle, InteractionHash, SessionId
 
 // The user's epoch and state and the session's life are conditions of the statement: a code that races with
 // "log out all devices" is not made.
-const INSERT: Sql = Sql::both(
-    "INSERT INTO authorization_code (code_hash, family_handle, client_id, user_id, session_id, epoch, redirect_uri,
+macro_rules! insert {
+    ($join:literal, $lock:literal) => {
+        concat!(
+            "INSERT INTO authorization_code (code_hash, family_handle, client_id, user_id, session_id, epoch, redirect_uri,
         code_challenge, nonce, scope, audience, offline, auth_time, amr, created_at, expires_at)
      SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
-     FROM users u JOIN login_session s ON s.user_id = u.id
-     WHERE u.id = $4 AND s.id = $5 AND u.disabled_at IS NULL AND s.ended_at IS NULL AND s.epoch = u.epoch
+     FROM users u JOIN login_session s ON s.user_id = u.id",
+            $join,
+            " WHERE u.id = $4 AND s.id = $5 AND u.disabled_at IS NULL AND s.ended_at IS NULL AND s.epoch = u.epoch
         AND u.epoch = $16",
+            $lock
+        )
+    };
+}
+const INSERT: Sql = Sql::both(insert!("", ""));
+// So is one whose consent is being withdrawn: the lock makes that wait, and then it finds the code.
+const INSERT_CONSENTED: Sql = Sql::per(
+    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", " FOR SHARE OF c"),
+    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
 );
 macro_rules! redeem {
     ($returning:literal) => {
@@ -100,7 +112,7 @@ const REPLAYED: Sql = Sql::both(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[INSERT, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
+pub(super) const ALL: &[Sql] = &[INSERT, INSERT_CONSENTED, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
 
 #[derive(sqlx::FromRow)]
 struct RedeemedRow {
@@ -175,7 +187,8 @@ pub enum Redemption {
 
 impl Store {
     /// Keeps a new code, consuming the interaction it comes from (where there is one), in one transaction.
-    /// `false` where the interaction is no longer there or everything of the user has ended meanwhile.
+    /// `false` where the interaction is no longer there, or everything of the user has ended meanwhile, or the consent
+    /// that it rests on.
     ///
     /// # Errors
     /// A storage fault.
@@ -186,12 +199,13 @@ impl Store {
         interaction: Option<&InteractionHash>,
         now: Timestamp,
     ) -> Result<bool, Error> {
+        let insert = if grant.by_consent { &INSERT_CONSENTED } else { &INSERT };
         let Some(interaction) = interaction else {
-            return Ok(self.db.write(&INSERT, insert_args(code, grant, now)).await? == 1);
+            return Ok(self.db.write(insert, insert_args(code, grant, now)).await? == 1);
         };
         let mut tx = self.db.begin().await?;
         let consumed = tx.execute(&super::interactions::CONSUME, args![interaction, now]).await? == 1;
-        if !consumed || tx.execute(&INSERT, insert_args(code, grant, now)).await? == 0 {
+        if !consumed || tx.execute(insert, insert_args(code, grant, now)).await? == 0 {
             return Ok(false);
         }
         tx.commit().await.map(|()| true)

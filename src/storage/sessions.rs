@@ -327,7 +327,7 @@ impl Store {
     /// # Errors
     /// A storage fault.
     pub async fn touch_session(&self, session: &LoginSession, now: Timestamp) -> Result<(), Error> {
-        if Self::is_seen_lately(session, now) {
+        if Self::is_seen_lately((session.last_seen_at, session.idle), now) {
             return Ok(());
         }
         self.db.write(&TOUCH, args![session.id, now]).await.map(|_| ())

@@ -110,8 +110,7 @@ impl World {
         }
     }
 
-    async fn family(&self, user: UserId) -> Family {
-        let (session, cookie) = self.sign_in(user, None).await;
+    async fn grant(&self, user: UserId, session: SessionId) -> (CodeHash, Grant) {
         let code = CodeHash::from(&AuthorizationCode::new(self.entropy.secret("sac_").unwrap()));
         let grant = Grant {
             handle: FamilyHandle(self.entropy.uuid_v7(self.now()).unwrap()),
@@ -119,6 +118,7 @@ impl World {
             user,
             session,
             epoch: self.store.user(user).await.unwrap().unwrap().epoch,
+            by_consent: false,
             redirect_uri: "https://app.example/cb".to_owned(),
             code_challenge: None,
             nonce: None,
@@ -128,6 +128,12 @@ impl World {
             amr: Vec::new(),
             expires_at: self.now().plus(Duration::from_secs(60)),
         };
+        (code, grant)
+    }
+
+    async fn family(&self, user: UserId) -> Family {
+        let (session, cookie) = self.sign_in(user, None).await;
+        let (code, grant) = self.grant(user, session).await;
         assert!(self.store.create_code(&code, &grant, None, self.now()).await.unwrap());
         let id = FamilySecretId::generate(self.entropy.as_ref()).unwrap();
         let redeem = RedeemRequest {
@@ -217,6 +223,25 @@ async fn a_password_change_keeps_a_live_session_and_brings_no_dead_one_back() {
 }
 
 #[tokio::test]
+async fn no_code_is_made_after_the_consent_it_rests_on_was_withdrawn() {
+    let world = World::new().await;
+    let (alice, bob) = (world.user("alice").await, world.user("bob").await);
+    let (session, _) = world.sign_in(alice, None).await;
+    let made = async |by_consent: bool| {
+        let (code, grant) = world.grant(alice, session).await;
+        world.store.create_code(&code, &Grant { by_consent, ..grant }, None, world.now()).await.unwrap()
+    };
+    let (app, scope) = (ClientId::from("app"), Scope::parse("openid").unwrap());
+    world.store.remember_consent(bob, &app, &scope, &world.entry()).await.unwrap();
+    assert!(!made(true).await, "it is another's");
+    world.store.remember_consent(alice, &app, &scope, &world.entry()).await.unwrap();
+    assert!(made(true).await);
+    world.store.withdraw_consent(alice, &app, world.entry()).await.unwrap();
+    assert!(!made(true).await);
+    assert!(made(false).await, "one of ours needs none");
+}
+
+#[tokio::test]
 async fn a_sweep_takes_only_the_expired_of_a_shared_browser() {
     let world = World::new().await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);
@@ -267,6 +292,12 @@ async fn a_family_that_comes_from_elsewhere_is_noted_once_and_is_there_from_then
     assert!(!world.store.move_family(handle, &abroad, &home, &world.entry()).await.unwrap());
     // An address that is not known leaves the one that is.
     let nowhere = Origin { user_agent: Some("x".to_owned()), ..Origin::default() };
+    world.clock.advance(Duration::from_millis(599_999));
+    assert!(
+        !world.store.move_family(handle, &home, &nowhere, &world.entry()).await.unwrap(),
+        "once in ten minutes"
+    );
+    world.clock.advance(Duration::from_millis(1));
     assert!(world.store.move_family(handle, &home, &nowhere, &world.entry()).await.unwrap());
     let third = rotated(2).await;
     assert_eq!((third.origin.address, third.origin.user_agent), (home.address, nowhere.user_agent));

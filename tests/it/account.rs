@@ -141,6 +141,18 @@ mod the_way_in {
     }
 
     #[test]
+    fn one_that_another_version_has_stored_is_begun_again() {
+        with_server(async |s| {
+            let mut browser = Browser::new(s);
+            let location = browser.get("/account").await.location().to_owned();
+            let mut inside = crate::support::inside::Inside::of(s).await;
+            inside.run("UPDATE interaction SET request = '{\"client\":\"app\"}'").await;
+            assert_eq!(browser.get(&location).await.status, 400);
+            browser.get("/account").await.location();
+        });
+    }
+
+    #[test]
     fn an_address_begins_only_so_many() {
         with_server(async |s| {
             while s.op.unfinished.admit(Some("127.0.0.1"), s.now()) {}

@@ -121,6 +121,7 @@ mod one_device {
         with_server(async |s| {
             let mut here = Browser::new(s);
             let own = s.tokens_of(&mut here, "app", "openid").await;
+            let offline = s.tokens_of(&mut here, "web", "openid offline_access").await;
             let passed = s.op.policy.sessions.fresh.as_secs() / 600 + 1;
             for _ in 0..passed {
                 s.advance(10 * MINUTE);
@@ -128,8 +129,9 @@ mod one_device {
             }
             let before = here.clone();
             assert_eq!(sign_out(&mut here, "one", &sid(&own)).await.location(), "/logged-out");
-            assert!(!before.is_signed_in().await);
-            s.refresh("app", own.refresh()).await.refused(400, "invalid_grant");
+            assert!(!before.is_signed_in().await && !here.cookies.contains_key("signet_session"));
+            is_dead(s, "app", &own).await;
+            is_dead(s, "web", &offline).await;
         });
     }
 
@@ -304,6 +306,7 @@ mod an_application {
             for round in 0..4 {
                 let mut here = Browser::new(s);
                 let tokens = s.tokens_of(&mut here, "spa", "openid offline_access").await;
+                let there = here.clone();
                 let code = here.silently(&request("spa").with("scope", "openid offline_access")).await.code();
                 let page = token_of_applications(&mut here).await;
                 let body = page.encoded(&[("action", "revoke"), ("client", "spa")]);
@@ -315,7 +318,14 @@ mod an_application {
                     ),
                 ];
                 requests.insert(round % 3, here.with_cookies(s.post("/account/applications").raw_form(&body)));
+                let silent = request("spa").with("scope", "openid offline_access").with("prompt", "none");
+                requests.extend(vec![there.with_cookies(s.get(&silent.target())); 4]);
                 let answers = in_parallel(requests).await;
+                for answer in answers.iter().filter_map(|answer| answer.header("location")) {
+                    if let Some(code) = Redirect::parse(answer).get("code") {
+                        s.redeem("spa", code).await.refused(400, "invalid_grant");
+                    }
+                }
                 for answer in answers.iter().filter(|answer| answer.status == 200) {
                     is_dead(s, "spa", &Tokens::of(answer)).await;
                 }

@@ -129,3 +129,61 @@ mod the_password_again {
         );
     }
 }
+
+mod of_a_web_session {
+    use super::*;
+    use crate::support::web_application::{WIKI, behind_a_proxy};
+
+    /// Whether the proxy lets this browser through.
+    async fn is_in(s: &Server, browser: &Browser<'_>) -> bool {
+        match s.visit(browser, &[]).await.status {
+            200 => true,
+            401 => false,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_shortest_idle_time_does_not_end_what_is_in_use() {
+        let short = |config: &mut Config| {
+            behind_a_proxy(config);
+            config.sessions.idle_minutes = 1;
+        };
+        with_config(short, async |s| {
+            s.create_wiki().await;
+            let mut browser = Browser::new(s);
+            browser.enter("wiki", WIKI, ALICE).await;
+            for _ in 0..10 {
+                s.advance(20 * SECOND);
+                assert!(is_in(s, &browser).await);
+            }
+            s.advance(MINUTE);
+            assert!(!is_in(s, &browser).await);
+        });
+    }
+
+    #[test]
+    fn the_password_given_again_begins_its_time_anew_with_the_login_sessions() {
+        with_config(behind_a_proxy, async |s| {
+            s.create_wiki().await;
+            let browser = &mut Browser::new(s);
+            browser.enter("wiki", WIKI, ALICE).await;
+            let used_for = async |browser: &Browser<'_>, half_hours: u32| {
+                for _ in 0..half_hours {
+                    s.advance(30 * MINUTE);
+                    assert!(is_in(s, browser).await);
+                }
+            };
+            used_for(browser, 40).await;
+            let page = browser.open(&request("app").with("prompt", "login")).await;
+            Redirect::parse(browser.login(&page, ALICE).await.location()).code();
+            used_for(browser, 20).await;
+            // What has outlived the time it began with is not swept.
+            let mut cursor = signet::storage::SweepCursor::default();
+            s.op.store.sweep(&mut cursor, 100, 30 * DAY, s.now()).await.unwrap();
+            used_for(browser, 27).await;
+            s.advance(30 * MINUTE);
+            assert!(!is_in(s, browser).await);
+        });
+    }
+}

@@ -113,11 +113,31 @@ mod noting {
             let moved = &sessions(s).await[0];
             assert_eq!((moved.address.as_deref(), moved.user_agent.as_deref()), (Some(ABROAD), Some(WINDOWS)));
             // Back again is another change.
-            s.advance(SECOND);
+            s.advance(10 * MINUTE);
             assert!(browser.is_signed_in().await);
             assert_eq!(moves(s).await.len(), 2);
             let entry = s.history(ALICE.0).await.pop().unwrap();
             assert_eq!((entry.origin.address.as_deref(), entry.outcome), (Some(HOME), "success"));
+        });
+    }
+
+    #[test]
+    fn a_cookie_that_goes_to_and_fro_is_noted_once_in_ten_minutes() {
+        with_config(bound(Change::Note, Change::Note), async |s| {
+            let here = at_home(s).await;
+            let there = from(&here, WINDOWS, ABROAD);
+            for _ in 0..3 {
+                assert!(there.is_signed_in().await && here.is_signed_in().await);
+            }
+            assert_eq!(moves(s).await.len(), 1);
+            assert_eq!(sessions(s).await[0].address.as_deref(), Some(ABROAD));
+            s.advance(10 * MINUTE - Duration::from_millis(1));
+            assert!(here.is_signed_in().await);
+            assert_eq!(moves(s).await.len(), 1);
+            s.advance(Duration::from_millis(1));
+            assert!(here.is_signed_in().await && there.is_signed_in().await);
+            assert_eq!(moves(s).await.len(), 2);
+            assert_eq!(sessions(s).await[0].address.as_deref(), Some(HOME));
         });
     }
 
@@ -158,6 +178,7 @@ mod noting {
             assert!(consent.starts_with("/consent"));
             for (number, path) in ["/logout", &consent].into_iter().enumerate() {
                 let address = format!("198.51.{number}.7");
+                s.advance(10 * MINUTE);
                 from(&browser, LINUX, &address).get(path).await.ok();
                 assert_eq!(moves(s).await.len(), number + 1, "{path}");
             }
@@ -280,14 +301,18 @@ mod asking_for_the_password {
     }
 
     #[test]
-    fn two_copies_are_two_notes() {
+    fn two_copies_are_two_notes_ten_minutes_apart() {
         with_config(bound(Change::Reauthenticate, Change::Reauthenticate), async |s| {
             let owner = at_home(s).await;
             for _ in 0..2 {
                 assert!(!from(&owner, WINDOWS, HOME).is_signed_in().await);
             }
+            assert!(!from(&owner, WINDOWS, ABROAD).is_signed_in().await);
+            assert_eq!(moves(s).await.len(), 1);
+            s.advance(10 * MINUTE);
             for _ in 0..2 {
                 assert!(!from(&owner, WINDOWS, ABROAD).is_signed_in().await);
+                assert!(!from(&owner, WINDOWS, HOME).is_signed_in().await);
             }
             assert_eq!(moves(s).await.len(), 2);
             assert!(owner.is_signed_in().await);

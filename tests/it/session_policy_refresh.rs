@@ -60,6 +60,9 @@ fn note_says_so_once_and_lets_the_page_go_on() {
         assert_eq!(moves(s).await, 1);
         s.advance(2 * MINUTE);
         assert_eq!(refresh_from(&mut surfer, LINUX).await.status, 200);
+        assert_eq!(moves(s).await, 1, "at most once in ten minutes");
+        s.advance(4 * MINUTE);
+        assert_eq!(refresh_from(&mut surfer, LINUX).await.status, 200);
         assert_eq!(moves(s).await, 2);
     });
 }

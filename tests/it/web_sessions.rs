@@ -226,6 +226,18 @@ mod endings {
     }
 
     #[test]
+    fn a_new_password_that_keeps_the_login_session_keeps_it() {
+        with_wiki(async |s, browser| {
+            let mut other = Browser::new(s);
+            other.enter("wiki", WIKI, ALICE).await;
+            let kept = sid(s, browser).await;
+            s.set_password(ALICE.0, "another walk along the river", Some(&kept)).await;
+            assert!(is_in(s, browser).await);
+            assert!(!is_in(s, &other).await);
+        });
+    }
+
+    #[test]
     fn a_disabled_client_lets_nobody_in_until_it_is_enabled() {
         with_wiki(async |s, browser| {
             s.disable_client("wiki").await;
@@ -250,7 +262,7 @@ mod endings {
                 ("login_session SET ended_at = 1", "login_session SET ended_at = NULL"),
                 ("login_session SET epoch = epoch + 1", "login_session SET epoch = epoch - 1"),
                 ("web_session SET epoch = epoch + 1", "web_session SET epoch = epoch - 1"),
-                ("web_session SET expires_at = -expires_at", "web_session SET expires_at = -expires_at"),
+                ("login_session SET expires_at = -expires_at", "login_session SET expires_at = -expires_at"),
                 ("users SET disabled_at = 1", "users SET disabled_at = NULL"),
                 ("users SET epoch = epoch + 1", "users SET epoch = epoch - 1"),
                 ("clients SET disabled_at = 1", "clients SET disabled_at = NULL"),

@@ -107,7 +107,8 @@ pub async fn begin(
     }
     match (need, session) {
         (Need::Nothing, Some(session)) => {
-            let location = issue_code(op, &request, &session, None, now).await?;
+            let basis = (None, rests_on_consent(&client, &request));
+            let location = issue_code(op, &request, &session, basis, now).await?;
             Ok(Answer { step: Step::Return(location), cookie: None })
         }
         (need, _) => wait_for_person(op, &request, browser, need, now).await,
@@ -132,7 +133,10 @@ pub async fn resume(
         return Err(wrong_user(op, &interaction, now).await);
     }
     match (need, session) {
-        (Need::Nothing, Some(session)) => finish(op, &interaction, &session, now).await.map(Step::Return),
+        (Need::Nothing, Some(session)) => {
+            let by_consent = rests_on_consent(&interaction.client, &interaction.request);
+            finish(op, &interaction, &session, by_consent, now).await.map(Step::Return)
+        }
         (Need::Consent, Some(_)) => Ok(Step::Consent(interaction.handle)),
         _ => Ok(Step::Login(interaction.handle)),
     }
@@ -174,7 +178,8 @@ pub(super) fn consent_state(
     }
 }
 
-/// Issues the code of an interaction, consuming it.
+/// Issues the code of an interaction, consuming it. `by_consent`: only while the consent is there that was remembered
+/// before.
 ///
 /// # Errors
 /// [`PageProblem::Interaction`] where it has been answered before.
@@ -182,9 +187,11 @@ pub(super) async fn finish(
     op: &Provider,
     interaction: &OpenInteraction,
     session: &LoginSession,
+    by_consent: bool,
     now: Timestamp,
 ) -> Result<String, Refusal> {
-    let location = issue_code(op, &interaction.request, session, Some(&interaction.hash()), now).await?;
+    let hash = interaction.hash();
+    let location = issue_code(op, &interaction.request, session, (Some(&hash), by_consent), now).await?;
     op.unfinished.release(interaction.address.as_deref());
     Ok(location)
 }
@@ -232,6 +239,11 @@ pub(super) async fn needs_consent(
     }
     let granted: Scope = op.store.consent(session.user, &client.id).await?;
     Ok(!request.scope.is_subset_of(&granted))
+}
+
+/// Whether what needs no consent now was consented to before.
+fn rests_on_consent(client: &Client, request: &AuthorizationRequest) -> bool {
+    !client.metadata.first_party && !request.scope.is_empty()
 }
 
 /// A signed-in user. `fresh`: within this very interaction, which is what `prompt=login` and `max_age` ask for.
@@ -294,7 +306,7 @@ async fn issue_code(
     op: &Provider,
     request: &AuthorizationRequest,
     session: &LoginSession,
-    interaction: Option<&InteractionHash>,
+    (interaction, by_consent): (Option<&InteractionHash>, bool),
     now: Timestamp,
 ) -> Result<String, Refusal> {
     let code = AuthorizationCode::new(op.entropy.secret("sac_")?);
@@ -305,6 +317,7 @@ async fn issue_code(
         user: session.user,
         session: session.id,
         epoch: session.epoch,
+        by_consent,
         redirect_uri: path.redirect_uri.as_str().to_owned(),
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
@@ -320,7 +333,7 @@ async fn issue_code(
     if interaction.is_some() {
         return Err(Refusal::page(PageProblem::Interaction));
     }
-    // Everything of the user ended between reading the session and issuing the code.
+    // Everything of the user ended between reading the session and issuing the code, or the consent was withdrawn.
     let gone =
         Rejection::new(ErrorCode::LoginRequired, "The session has just ended; send the request again.");
     Err(Refusal::redirect(op, &path, gone))
