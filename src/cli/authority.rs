@@ -248,7 +248,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::ensure(dir.path(), &[], NOW).unwrap();
         let ca = CertificateDer::from_pem_file(&authority.ca).unwrap();
-        // extKeyUsage (RFC 5280 §4.2.1.12) with serverAuth and nothing else.
+        // The extension extKeyUsage, with serverAuth and nothing else.
         let usage = b"\x06\x03\x55\x1d\x25\x04\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01";
         assert!(ca.as_ref().windows(usage.len()).any(|window| window == usage));
     }

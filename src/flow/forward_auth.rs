@@ -31,12 +31,12 @@ pub struct Question {
 }
 
 /// The application's cookies, by what they may be bound to: only one of them counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct WebCookies {
-    /// The one that belongs to the host alone.
-    pub of_host: Option<WebSessionCookie>,
-    /// The one that the hosts of a domain share.
-    pub of_domain: Option<WebSessionCookie>,
+    /// The one that belongs to the host alone, or what is wrong with it.
+    pub of_host: Outcome<Option<WebSessionCookie>>,
+    /// The one that the hosts of a domain share, or what is wrong with it.
+    pub of_domain: Outcome<Option<WebSessionCookie>>,
 }
 
 /// What the proxy is told.
@@ -60,16 +60,17 @@ pub struct SignedIn {
 /// Decides about one request. Whether the proxy may ask at all is the edge's to know.
 ///
 /// # Errors
-/// `access_denied` for an application, page or user that may not, or a fault; neither lets the request through.
+/// `access_denied` for an application, page or user that may not, `invalid_request` for the cookie, or a fault; none lets
+/// the request through.
 pub async fn decide(
     op: &Provider,
     question: &Question,
-    cookies: &WebCookies,
+    cookies: WebCookies,
     now: Timestamp,
 ) -> Outcome<Answer> {
     let client = application(op, &question.client, now).await?;
     let place = place(op, &client, &question.page)?;
-    let cookie = if place.domain.is_some() { &cookies.of_domain } else { &cookies.of_host };
+    let cookie = if place.domain.is_some() { cookies.of_domain } else { cookies.of_host }?;
     let Some(session) = live(op, &client, cookie.as_ref(), now).await? else {
         let start = question.navigation.then(|| start_url(&place, &client, &question.page));
         return Ok(Answer::SignIn(start));

@@ -77,16 +77,14 @@ pub fn refresh(
     }))
 }
 
-/// The cookies of a classic web application's session that came with a request.
-///
-/// # Errors
-/// `invalid_request` where one comes twice (S-077).
-pub fn web_session(request: &HttpRequest, app: &App, client: &ClientId) -> Result<WebCookies, Rejection> {
-    let read = |domain| named(request, &web_session_name(app, client, domain));
-    Ok(WebCookies {
-        of_host: read(false)?.map(WebSessionCookie::new),
-        of_domain: read(true)?.map(WebSessionCookie::new),
-    })
+/// The cookies of a classic web application's session that came with a request, either with its own `invalid_request`
+/// where it comes twice (S-077): one that does not count is nobody's harm.
+pub fn web_session(request: &HttpRequest, app: &App, client: &ClientId) -> WebCookies {
+    let read = |shared| {
+        let value = value(request, &web_session_name(app, client, shared));
+        value.map(|value| value.map(WebSessionCookie::new))
+    };
+    WebCookies { of_host: read(false), of_domain: read(true) }
 }
 
 /// Applications on one host, or under one domain, do not overwrite each other's.

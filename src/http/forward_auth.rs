@@ -53,9 +53,9 @@ async fn answer(request: &HttpRequest, app: &App) -> Outcome<HttpResponse> {
         with_token: flag(&params, "token", "1")?.is_some(),
         client,
     };
-    let cookies = cookie::web_session(request, app, &question.client)?;
+    let cookies = cookie::web_session(request, app, &question.client);
     let op = &app.provider;
-    Ok(match forward_auth::decide(op, &question, &cookies, op.clock.now()).await? {
+    Ok(match forward_auth::decide(op, &question, cookies, op.clock.now()).await? {
         Answer::SignedIn(user) => pass(&user),
         Answer::SignIn(Some(start)) if redirects => found(&start),
         Answer::SignIn(start) => sign_in(request, start.as_deref()),

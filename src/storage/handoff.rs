@@ -17,15 +17,15 @@ use crate::secret::{ClientId, CodeHash, FamilyHandle, UserId};
 // `own`: presented with the right client, redirect URI and verifier, the last of which only the browser that began
 // can give.
 const STANDING: Sql = Sql::both(
-    "SELECT a.family_handle, a.user_id, a.redeemed_at,
+    "SELECT a.family_handle, a.user_id, a.client_id, a.redirect_uri, a.redeemed_at,
         (a.client_id = $2 AND a.redirect_uri = $3 AND a.code_challenge = $4) AS own,
         f.id, f.cur, f.status
      FROM authorization_code a LEFT JOIN refresh_family f ON f.handle = a.family_handle
      WHERE a.code_hash = $1",
 );
 const REDEEMED_ELSEWHERE: Sql = Sql::both(
-    "SELECT family_handle, user_id, client_id FROM authorization_code
-     WHERE code_hash = $1 AND redeemed_at IS NOT NULL AND redirect_uri = $2",
+    "SELECT family_handle, user_id, client_id, redirect_uri FROM authorization_code
+     WHERE code_hash = $1 AND redeemed_at IS NOT NULL",
 );
 
 // What lies in a browser's cookie does not outlive what the person agreed to when signing in.
@@ -45,6 +45,8 @@ pub(super) const ALL: &[Sql] = &[BOUND_BY_SESSION, STANDING, REDEEMED_ELSEWHERE]
 struct StandingRow {
     family_handle: Uuid,
     user_id: Uuid,
+    client_id: String,
+    redirect_uri: String,
     redeemed_at: Option<i64>,
     own: Option<bool>,
     id: Option<Vec<u8>>,
@@ -104,6 +106,7 @@ impl Store {
 
     /// Redeems a code and begins its family: one success for any number of callers. Whoever proves to be the same
     /// browser within `repeat` learns which family that was; any other replay ends it.
+    /// `is_ours` knows the redirect URIs of this server: codes for others are replayed elsewhere (RFC 6749 §4.1.2).
     ///
     /// # Errors
     /// A storage fault; then the code may be presented again.
@@ -111,6 +114,7 @@ impl Store {
         &self,
         request: &RedeemRequest,
         repeat: Duration,
+        is_ours: impl Fn(&str) -> bool,
         now: Timestamp,
     ) -> Result<Handoff, Error> {
         if let Some(redeemed) = self.redeem_once(request, now).await? {
@@ -126,31 +130,33 @@ impl Store {
             None if own => Ok(Handoff::Late),
             None => Ok(Handoff::Refused),
             Some(at) if own && now.since(at) <= repeat => repeated(&row),
+            Some(_) if !is_ours(&row.redirect_uri) => Ok(Handoff::Refused),
             Some(_) => {
                 let code = (FamilyHandle(row.family_handle), UserId(row.user_id));
-                self.end_replayed(code, &request.client, &request.origin, now).await?;
+                self.end_replayed(code, &ClientId(row.client_id), &request.origin, now).await?;
                 Ok(Handoff::Replayed { own })
             }
         }
     }
 
-    /// Ends what a code gave that has been redeemed at this redirect URI and now comes from somebody who is not the
-    /// browser that it was for. Whether it had been redeemed.
+    /// Ends what a code gave that has been redeemed at a redirect URI of this server and now comes from somebody who is
+    /// not the browser that it was for. Whether it had been redeemed.
     ///
     /// # Errors
     /// A storage fault.
     pub async fn end_replayed_code(
         &self,
         code: &CodeHash,
-        redirect_uri: &str,
+        is_ours: impl Fn(&str) -> bool,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let found = self
-            .db
-            .fetch_optional::<(Uuid, Uuid, String)>(&REDEEMED_ELSEWHERE, args![code, redirect_uri])
-            .await?;
-        let Some((family, user, client)) = found else { return Ok(false) };
+        let found =
+            self.db.fetch_optional::<(Uuid, Uuid, String, String)>(&REDEEMED_ELSEWHERE, args![code]).await?;
+        let Some((family, user, client, redirect_uri)) = found else { return Ok(false) };
+        if !is_ours(&redirect_uri) {
+            return Ok(false);
+        }
         self.end_replayed((FamilyHandle(family), UserId(user)), &ClientId(client), origin, now).await?;
         Ok(true)
     }

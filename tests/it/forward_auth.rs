@@ -261,6 +261,16 @@ mod identity {
     }
 
     #[test]
+    fn a_cookie_of_the_other_name_harms_nobody_however_often_it_comes() {
+        with_wiki(async |s, browser| {
+            let (own, other) = (cookie_name("wiki", false), cookie_name("wiki", true));
+            let planted = format!("{other}=x; {own}={}; {other}=y", browser.cookies[&own]);
+            let asked = question(s, &[("client_id", "wiki")], "https://wiki.example.com/").header("Cookie", &planted);
+            asked.send().await.ok();
+        });
+    }
+
+    #[test]
     fn a_role_is_needed_where_the_proxy_says_so() {
         with_wiki(async |s, browser| {
             for role in ["admin", "staff", "nobody,staff"] {

@@ -269,6 +269,59 @@ mod the_same_request_again {
     }
 }
 
+mod a_redeemed_code {
+    use super::*;
+
+    /// What the audit log says of it.
+    async fn replayed(s: &Server) -> Option<String> {
+        let history = s.history(ALICE.0).await;
+        let entry = history.into_iter().rfind(|entry| entry.event.as_str() == "code.replayed")?;
+        entry.client.map(|client| client.as_str().to_owned())
+    }
+
+    #[test]
+    fn that_another_browser_brings_to_another_of_our_hosts_ends_the_family_too() {
+        with_hosts(async |s| {
+            let (mut surfer, callback) = under_way(s).await;
+            surfer.get(&callback).await;
+            refused(&Surfer::new(s).get(&callback.replace(OTHER, THIRD)).await);
+            surfer.refresh(OTHER_PAGE).await.refused(401, "login_required");
+            assert_eq!(replayed(s).await.as_deref(), Some("cookie"));
+        });
+    }
+
+    #[test]
+    fn of_another_client_ends_what_that_client_got_and_names_it() {
+        with_hosts(async |s| {
+            let (mut surfer, callback) = under_way(s).await;
+            surfer.get(&callback).await;
+            let mut thief = Surfer::new(s);
+            let board = [("client_id", "board"), ("return_to", "https://board.example.com/")];
+            let started = thief.get(&format!("{OTHER}/session/start?{}", encode(&board))).await;
+            let state = param(started.location(), "state");
+            refused(&thief.get(&with_param(&callback, "state", &state)).await);
+            surfer.refresh(OTHER_PAGE).await.refused(401, "login_required");
+            assert_eq!(replayed(s).await.as_deref(), Some("cookie"));
+        });
+    }
+
+    #[test]
+    fn that_was_for_a_client_elsewhere_is_no_weapon_here() {
+        with_hosts(async |s| {
+            let mut surfer = Surfer::signed_in(s).await;
+            let answer = surfer.get(&format!("{MAIN}{}", request("app").target())).await;
+            let code = Redirect::parse(answer.location()).code();
+            let tokens = Tokens::of(&s.redeem("app", &code).await);
+            let callback = surfer.up_to_callback(OTHER, OTHER_PAGE).await;
+            for browser in [&mut surfer, &mut Surfer::new(s)] {
+                refused(&browser.get(&with_param(&callback, "code", &code)).await);
+            }
+            s.refresh("app", tokens.refresh()).await.ok();
+            assert_eq!(replayed(s).await, None);
+        });
+    }
+}
+
 mod nobody_else {
     use super::*;
 

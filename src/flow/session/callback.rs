@@ -126,8 +126,9 @@ fn own(
 async fn refuse_foreign(op: &Provider, arrival: &Arrival, now: Timestamp) -> Refusal {
     let gone = Refusal::page(PageProblem::Interaction);
     let Answer::Code(code) = &arrival.answer else { return gone };
-    let redirect_uri = callback_at(&arrival.host);
-    match op.store.end_replayed_code(&CodeHash::from(code), &redirect_uri, &arrival.origin, now).await {
+    // Wherever it is brought: a copy is a copy.
+    let is_ours = |uri: &str| op.policy.browser.is_callback(uri);
+    match op.store.end_replayed_code(&CodeHash::from(code), is_ours, &arrival.origin, now).await {
         Ok(true) => {
             tracing::warn!("a redeemed authorization code came from another browser: its family is ended");
             gone
@@ -152,7 +153,8 @@ async fn redeem(
     };
     let claim = authorization_code::claim(op, client, &exchange, &arrival.origin, now)?;
     let back = |cookies| Landing { location: underway.return_to.as_str().to_owned(), cookies };
-    match op.store.redeem_at_callback(&claim, REPEAT, now).await? {
+    let is_ours = |uri: &str| op.policy.browser.is_callback(uri);
+    match op.store.redeem_at_callback(&claim, REPEAT, is_ours, now).await? {
         Handoff::Redeemed(redeemed) => {
             let (family, expires_at) = (claim.family.id, claim.family.expires_at);
             let landed = Landed { family, redeemed: *redeemed, expires_at, now };
