@@ -16,10 +16,10 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 
 
 /// Signs in with a `User-Agent`.
 async fn signed_in_as<'s>(s: &'s Server, agent: &str) -> Browser<'s> {
-    let mut browser = Browser::new(s);
+    let mut browser = Browser::new(s).sending(&[("User-Agent", agent)]);
     let page = browser.open(&request("app")).await;
     let body = page.encoded(&[("username", ALICE.0), ("password", ALICE.1), ("action", "login")]);
-    browser.send(s.post("/login").header("User-Agent", agent).raw_form(&body)).await.location();
+    browser.send(s.post("/login").raw_form(&body)).await.location();
     browser
 }
 
