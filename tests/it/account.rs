@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// The fields of a form.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const SESSION: &str = "signet_session";
 const PAGES: [&str; 5] =
     ["/account", "/account/password", "/account/sessions", "/account/applications", "/account/activity"];
@@ -292,7 +295,7 @@ mod forms {
             let mut other = signed_in(s, ALICE).await;
             let sid = claims(&s.tokens_of(&mut other, "app", "openid").await.access)["sid"].clone();
             let sid = sid.as_str().unwrap();
-            let forms: [(&str, &str, &[(&str, &str)]); 5] = [
+            let forms: [(&str, &str, Fields<'_>); 5] = [
                 ("/account", "profile-form", &[("nickname", "Mallory"), ("action", "save")]),
                 ("/account/password", "password-form", &[("current", ALICE.1), ("new", NEW)]),
                 ("/account/sessions", "sessions-form", &[("action", "one"), ("session", sid)]),

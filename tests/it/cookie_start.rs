@@ -137,7 +137,7 @@ mod start {
             let twice = format!("{target}&client_id=cookie");
             assert_eq!(s.get(&twice).host("auth.example.com").send().await.status, 400);
             let planted = get("GET").header("Cookie", &format!("{TRANSACTION}=a; {TRANSACTION}=b")).send().await;
-            assert_eq!((planted.status, planted.header("set-cookie")), (400, None));
+            assert!(cookie(&planted, TRANSACTION).contains("Max-Age"), "a name that is not made of its value is nobody's");
         });
     }
 

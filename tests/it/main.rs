@@ -51,6 +51,7 @@ macro_rules! specs {
         mod account_pages;
         mod bad_input;
         mod cookie_gate;
+        mod cookie_life;
         mod cookie_mode;
         mod cookie_races;
         mod cookie_start;
