@@ -55,7 +55,7 @@ export function grantOf(body: Json, known: Session | undefined): Grant {
   const sub = said["sub"] ?? known?.sub;
   // RFC 6749 §7.1: a token of a type one does not know must not be used. What is no token response at all may be a
   // captive portal's, or half of one.
-  if (typeof token !== "string" || typeof sub !== "string" || !/^bearer$/i.test(String(body["token_type"]))) {
+  if (typeof token !== "string" || typeof sub !== "string" || !/^bearer$/i.test(body["token_type"] as string)) {
     throw new SignetError("unavailable", "bad_answer");
   }
   return {
@@ -70,7 +70,7 @@ export function grantOf(body: Json, known: Session | undefined): Grant {
 /** The claims of a JWT that came straight from the server, whose signature TLS stands in for (OIDC Core §3.1.3.7). */
 export function claimsOf(jwt: unknown): Json | undefined {
   try {
-    const text = atob(String(jwt).split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"));
+    const text = atob((jwt as string).split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"));
     return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0)))) as Json;
   } catch {
     return undefined;

@@ -6,8 +6,8 @@ import type { Environment } from "./environment.js";
 /** Where tokens come from. */
 interface Source {
   grant(): Promise<Grant>;
-  /** Another than the one that was refused. */
-  next(used: Grant): Promise<Grant>;
+  /** Another than the one that was refused; `null` if nobody is signed in any more. */
+  next(used: Grant): Promise<Grant | null>;
   stepUp(url: string, asked: StepUp): void;
 }
 
@@ -16,7 +16,7 @@ export function bearer(env: Environment, origins: readonly string[], source: Sou
   return async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const given = input instanceof Request ? input : null;
     // Resolved here, so that the address that is judged is the one that is fetched.
-    const url = new URL(given?.url ?? String(input), env.document.baseURI);
+    const url = new URL(given?.url ?? (input as string | URL), env.document.baseURI);
     const headers = new Headers(init?.headers ?? given?.headers);
     if (!origins.includes(url.origin) || headers.has("Authorization")) return env.fetch(input, init);
 
@@ -30,7 +30,7 @@ export function bearer(env: Environment, origins: readonly string[], source: Sou
     if (more) source.stepUp(url.href, more);
     // RFC 6750 §3.1: of a 401 only. A 403 is about rights, which no other token of this user changes.
     if (challenge(response).error !== "invalid_token") return response;
-    const next = await source.next(used).catch(() => null);
+    const next = await source.next(used).catch(() => undefined);
     // What one user asked for is not done in the name of another, who may have signed in meanwhile. A stream has been read
     // and cannot be sent again.
     if (next?.session.sub !== used.session.sub || init?.body instanceof ReadableStream) return response;

@@ -26,5 +26,5 @@ export interface StepUp {
 export function stepUp(response: Response): StepUp | null {
   const { error, max_age, acr_values } = challenge(response);
   if (error !== "insufficient_user_authentication") return null;
-  return { maxAge: max_age === undefined ? max_age : Number(max_age), acrValues: acr_values };
+  return { maxAge: max_age ? Number(max_age) : undefined, acrValues: acr_values };
 }

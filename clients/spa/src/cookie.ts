@@ -38,7 +38,7 @@ export function cookieClient(options: CookieOptions): Client {
       body: JSON.stringify({ client_id: clientId, ...body }),
     });
 
-  return client(
+  const made: Client = client(
     {
       name,
       want: `${scope ?? ""} ${resource ?? ""}`,
@@ -53,9 +53,8 @@ export function cookieClient(options: CookieOptions): Client {
       forget: async () => undefined,
       end: async (everywhere) => void (await post(`/session/logout${everywhere ? "_all" : ""}`, {})),
       error: () => returned,
-      arrived: loops.arrived,
-      leave: async (asked: SignIn, from) => {
-        loops.count(from);
+      leave: async (asked: SignIn) => {
+        loops.count(made.session);
         const here = new URL(env.location.href);
         const back = asked.returnTo ?? options.returnTo ?? here.origin + here.pathname;
         env.location.assign(
@@ -66,4 +65,8 @@ export function cookieClient(options: CookieOptions): Client {
     options.apis,
     env,
   );
+  made.onChange(({ type }) => {
+    if (type === "signed-in") loops.arrived();
+  });
+  return made;
 }

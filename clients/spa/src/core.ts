@@ -28,10 +28,8 @@ export interface Mode {
   end(everywhere: boolean): Promise<void>;
   /** Why the last sign-in came to nothing. */
   error(): SignetError | null;
-  /** Leaves for the sign-in. `from`: the session that is there already, and has to prove more. */
-  leave(options: SignIn, from: Session | undefined): Promise<void>;
-  /** A session is there that was not, of this tab's asking or of another's. */
-  arrived?(): void;
+  /** Leaves for the sign-in. */
+  leave(options: SignIn): Promise<void>;
 }
 
 /** How to sign in. */
@@ -87,9 +85,9 @@ interface Held extends Grant {
   readonly jitter: number;
 }
 
-type Message =
-  | { readonly want: string; readonly grant: Grant; readonly sent: number }
-  | { readonly over: string; readonly sent: number };
+type News = { readonly want: string; readonly grant: Grant } | { readonly over: string };
+/** What tabs tell one another, and when they did, by the wall clock. */
+type Message = News & { readonly sent: number };
 
 /** Milliseconds in which the announcement of the tab that held the lock arrives. */
 const NEWS_PATIENCE = 50;
@@ -148,19 +146,17 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
       env.setTimeout(resolve, milliseconds);
     });
 
-  const report = (error: unknown) => env.reportError?.(error);
-
   const emit = (change: Change) => {
     listeners.forEach((listener) => {
       try {
         listener(change);
       } catch (error) {
-        report(error);
+        env.reportError?.(error);
       }
     });
   };
 
-  const tell = (message: Message) => channel?.postMessage(message);
+  const tell = (message: News) => channel?.postMessage({ ...message, sent: env.Date.now() });
 
   const adopt = (grant: Grant, own: boolean): Held => {
     const type = isSame(grant) ? "refreshed" : "signed-in";
@@ -168,8 +164,7 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     known = true;
     resume = failures = 0;
     fault = undefined;
-    if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined, idToken: undefined }, sent: env.Date.now() });
-    if (type === "signed-in") mode.arrived?.();
+    if (own && mode.shared) tell({ want: mode.want, grant: { ...grant, refresh: undefined, idToken: undefined } });
     emit({ type, session: grant.session });
     arm();
     return held;
@@ -178,15 +173,14 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
   const signOut = (reason: string, elsewhere: boolean, sent = env.Date.now()) => {
     const had = held;
     endings += 1;
-    // A page that found nobody signed in may have asked just before another tab signed in.
-    if (had || elsewhere || reason === LOGOUT) ended = sent;
+    ended = sent;
     held = null;
     known = true;
     arm();
     // A common store was emptied by the tab that said so, and may hold the next session by now.
-    if (!elsewhere || !mode.shared) mode.forget().catch(report);
+    if (!elsewhere || !mode.shared) mode.forget().catch(() => undefined);
     // A page that found nobody signed in has no news for the others.
-    if (!elsewhere && (had || reason === LOGOUT)) tell({ over: reason, sent });
+    if (!elsewhere && (had || reason === LOGOUT)) tell({ over: reason });
     if (had) emit({ type: "signed-out", reason, elsewhere });
   };
 
@@ -203,12 +197,12 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
 
   const renew = async (stale: Held | null, before: number, waited: boolean): Promise<Held> => {
     // What another tab has announced meanwhile.
-    const announced = () => (held && held !== stale && usable(held) ? held : null);
+    const announced = () => held && held !== stale && usable(held) && held;
     if (waited && !announced()) await sleep(NEWS_PATIENCE);
     for (let again = false; ; again = true) {
       const other = announced();
       if (other) return other;
-      if (closed || endings !== before) throw new SignetError(SIGNED_OUT, LOGOUT);
+      if (endings !== before) throw new SignetError(SIGNED_OUT, LOGOUT);
       if (fault && pausing() > 0) throw fault;
       const asked = now();
       try {
@@ -219,10 +213,10 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
         if (!closed) await mode.forget();
       } catch (error) {
         // Another tab's refresh may have overtaken this one: what is true now is asked once more.
-        const doubts = isSignedOut(error) && !again && (await mode.doubts(stale !== null));
+        const sure = again || !(await mode.doubts(stale !== null));
         if (endings !== before || announced()) continue;
         if (!isSignedOut(error)) throw failed(error as SignetError);
-        if (!doubts) {
+        if (sure) {
           signOut(error.code, false);
           throw error;
         }
@@ -291,7 +285,6 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     } catch (error) {
       if (!isSignedOut(error)) throw error;
     }
-    known = true;
     return held?.session ?? null;
   };
 
@@ -327,14 +320,14 @@ export function client(mode: Mode, apis: readonly string[] = [], env: Environmen
     getAccessToken: async (options) => (await grant(options)).token,
     fetch: bearer(env, apis.map(exactOrigin), {
       grant,
-      next: async ({ token }) => (held && held.token !== token ? held : refresh(held)),
+      next: async ({ token }) => (held?.token === token ? refresh(held) : held),
       stepUp: (url, asked) => emit({ type: "step-up", url, ...asked }),
     }),
     signIn: async (options = {}) => {
       // What cannot be had silently now cannot be had silently the next moment: asking again would go on for ever.
       const error = mode.error();
       if (error && options.prompt === "none") throw error;
-      await mode.leave(options, held?.session);
+      await mode.leave(options);
     },
     logout: async ({ everywhere = false } = {}) => {
       try {

@@ -45,25 +45,24 @@ const BOUNCES = 3;
  * cookie, say, or where an API is never content with the step-up, that would go on for ever.
  */
 export function guard(env: Environment, name: string) {
-  const key = `${name}:bounces`;
-  const { sessionStorage: storage } = env;
-  const read = () => JSON.parse(storage.getItem(key) ?? "[0,0]") as [bounces: number, last: number, proof?: string];
+  const key = `${name}:loops`;
+  const read = () => JSON.parse(env.sessionStorage.getItem(key) ?? "[0,0]") as [bounces: number, last: number, proof?: string];
   return {
     /** The page leaves. `from`: the session that a step-up is to improve. */
-    count(from: Session | undefined): void {
+    count(from: Session | null): void {
       const [bounces, last, before] = read();
       const now = env.Date.now();
       const proof = from && `${from.auth_time} ${from.acr}`;
       const next = now - last < (proof && proof === before ? STABLE : BOUNCE) ? bounces + 1 : 1;
       if (next > BOUNCES) {
-        storage.removeItem(key);
+        env.sessionStorage.removeItem(key);
         throw new SignetError("refused", "sign_in_loop", "Back and nothing has changed: is the cookie blocked, or does an API ask for too much?");
       }
-      storage.setItem(key, JSON.stringify([next, now, proof]));
+      env.sessionStorage.setItem(key, JSON.stringify([next, now, proof]));
     },
     /** A session came. Of a step-up that says nothing: there was one before. */
     arrived(): void {
-      if (!read()[2]) storage.removeItem(key);
+      if (!read()[2]) env.sessionStorage.removeItem(key);
     },
   };
 }

@@ -106,12 +106,12 @@ export function tokenClient(options: TokenOptions): Client {
     if (transaction.state !== state) throw refused("wrong_state");
     // RFC 9207 §2.4: the code of another issuer must not reach this issuer's token endpoint.
     if (query.get("iss") !== issuer) throw refused("wrong_issuer");
-    if (!code) throw refused(String(error), query.get("error_description") ?? undefined);
+    if (!code) throw refused(error!, query.get("error_description") ?? undefined);
     const answer = await token({
       grant_type: "authorization_code",
       code,
       redirect_uri: redirectUri,
-      code_verifier: String(transaction.verifier),
+      code_verifier: transaction.verifier!,
     });
     checkId(answer, ({ nonce }) => nonce === transaction.nonce);
     // What was kept of another session must not be taken for this one's.

@@ -89,6 +89,15 @@ describe("after a 401 invalid_token", () => {
     }
   });
 
+  test("nothing is sent again in the name of another user", async () => {
+    const { world, server, client, calls } = await refusing();
+    server.claims = { ...server.claims, sub: "bob", sid: "s2" };
+    assert.equal((await world.until(client.fetch(`${API}/a`, { method: "POST", body: "alice's" }))).status, 401);
+    assert.equal(calls().length, 1);
+    assert.equal(client.session.sub, "bob");
+    assert.equal((await world.until(client.fetch(`${API}/a`))).status, 200);
+  });
+
   test("ten calls at once share the refresh", async () => {
     const { world, server, client, calls } = await refusing();
     const responses = await world.until(Promise.all(Array.from({ length: 10 }, (_, i) => client.fetch(`${API}/${i}`))));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { cookieClient, SignetError } from "@signet/spa";
-import { API, APP, CookieServer, HOST, json, jwt, signedIn, Tab, World } from "./support.mjs";
+import { API, APP, bearer, CookieServer, HOST, json, jwt, signedIn, Tab, World } from "./support.mjs";
 
 const unavailable = (error) => error instanceof SignetError && error.kind === "unavailable";
 const signedOut = (error) => error instanceof SignetError && error.kind === "signed-out";
@@ -367,6 +367,19 @@ describe("signing out", () => {
     assert.deepEqual(tab.seen, ["signed-in", "signed-out"]);
   });
 
+  test("a client that is closed while it reads a 401 does not begin anew", async () => {
+    const { world, server, client } = await signedIn();
+    server.api = () => bearer('error="invalid_token"');
+    const calling = client.fetch(`${API}/a`);
+    await world.pass(1);
+    client.close();
+    assert.equal((await world.until(calling)).status, 401);
+    await world.pass(3_600_000);
+    assert.equal(client.session, null);
+    assert.equal(server.count("/refresh"), 1);
+    assert.equal(world.timers.length, 0);
+  });
+
   test("a closed client does nothing more", async () => {
     const { world, server, tab, client } = await signedIn();
     client.close();
@@ -440,6 +453,48 @@ describe("signing in", () => {
     await client.signIn(); // a person who presses the button once more may
     server.signIn();
     await world.until(tab.cookie().ready());
+    assert.equal(tab.environment.sessionStorage.values.size, 0);
+  });
+
+  test("a step-up that brings nothing new is stopped, whatever is refreshed in between", async () => {
+    const { world, server, tab, client: first } = await signedIn();
+    server.api = () => bearer('error="insufficient_user_authentication", acr_values="gold"');
+    let client = first;
+    const round = async () => {
+      await world.until(client.fetch(`${API}/pay`));
+      await client.signIn(tab.changes.at(-1));
+      client.close();
+      await world.pass(10_000);
+      client = tab.cookie();
+      await world.until(client.ready());
+      await world.until(client.getAccessToken({ refresh: true }));
+    };
+    for (let turn = 0; turn < 3; turn += 1) await round();
+    await assert.rejects(round(), (error) => error.code === "sign_in_loop");
+    assert.equal(tab.visited.length, 3);
+    for (let turn = 0; turn < 6; turn += 1) {
+      await world.pass(61_000);
+      await round();
+    }
+    for (let turn = 0; turn < 6; turn += 1) {
+      server.claims = { ...server.claims, auth_time: server.claims.auth_time + 60 };
+      await world.until(client.getAccessToken({ refresh: true }));
+      await round();
+    }
+  });
+
+  test("a session that another tab announces is an arrival as well", async () => {
+    const world = new World();
+    const server = new CookieServer(world);
+    const tab = new Tab(world, server);
+    const client = tab.cookie();
+    await world.until(client.ready());
+    await client.signIn();
+    assert.equal(tab.environment.sessionStorage.values.size, 1);
+    server.signIn();
+    await world.until(new Tab(world, server).cookie().ready());
+    await world.pass(100);
+    assert.equal(client.session.sub, "alice");
     assert.equal(tab.environment.sessionStorage.values.size, 0);
   });
 

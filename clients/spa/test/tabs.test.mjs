@@ -206,6 +206,17 @@ describe("a race", () => {
     assert.deepEqual(tabs[0].seen, ["signed-in"]);
   });
 
+  test("a token that was announced before the sign-out and arrives after it brings nobody back", async () => {
+    const { world, clients } = await ten({}, 3);
+    await world.pass(1_000);
+    world.channelLatency = 5_000;
+    await world.until(clients[0].getAccessToken({ refresh: true }));
+    world.channelLatency = 1;
+    await world.until(clients[1].logout());
+    await world.pass(60_000);
+    assert.ok(clients.every(({ session }) => session === null));
+  });
+
   test("an older token that arrives late does not displace a newer one", async () => {
     const { world, clients } = await ten({}, 2);
     await world.pass(1_000);

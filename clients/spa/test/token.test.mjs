@@ -288,6 +288,49 @@ describe("with a store", () => {
     assert.equal(next.returnError.code, "wrong_state");
   });
 
+  test("a client that is closed during a refresh leaves the newest token for the others", async () => {
+    const store = shared();
+    const { world, server, client } = await codeFlow({}, { store });
+    await world.until(client.ready());
+    let late;
+    server.faults = [(go) => new Promise((resolve) => { const [answer] = go(); late = () => resolve(answer); })];
+    const refreshing = client.getAccessToken({ refresh: true });
+    await world.pass(100);
+    client.close();
+    late();
+    await assert.rejects(world.until(refreshing), SignetError);
+    assert.equal(store.get()?.refresh, "f0.1");
+    assert.equal(client.session, null);
+    assert.equal(world.timers.length, 0);
+  });
+
+  test("a client that is closed while it finishes the sign-in does not go on", async () => {
+    const store = shared();
+    const { world, client } = await codeFlow({}, { store });
+    const ready = client.ready();
+    await world.pass(1);
+    client.close();
+    assert.equal(await world.until(ready), null);
+    assert.equal(client.session, null);
+    assert.equal(store.get()?.refresh, "f0.0");
+    assert.equal(world.timers.length, 0);
+  });
+
+  test("a store that cannot be emptied does not keep anybody signed in here", async (t) => {
+    const store = { ...shared(), remove: async () => { if (broken) throw new Error("store"); } };
+    let broken = false;
+    const { world, client } = await codeFlow({}, { store });
+    await world.until(client.ready());
+    broken = true;
+    const unhandled = t.mock.fn();
+    process.once("unhandledRejection", unhandled);
+    await world.until(client.logout());
+    await world.pass(100);
+    process.off("unhandledRejection", unhandled);
+    assert.equal(unhandled.mock.callCount(), 0);
+    assert.equal(client.session, null);
+  });
+
   test("a refresh that comes back after a logout does not fill it again", async () => {
     const store = shared();
     const { world, server, client } = await codeFlow({}, { store });

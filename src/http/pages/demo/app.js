@@ -9,7 +9,9 @@ const WORDS = {
   "signed-in": () => ["Signed in", "good"],
   refreshed: () => ["A new access token", "good"],
   "signed-out": ({ reason, elsewhere }) => [`Signed out${elsewhere ? " in another tab" : ""}: ${reason}`, "bad"],
-  unavailable: ({ error, retryIn }) => [`No answer (${error.code}); trying again in ${Math.ceil(retryIn / 1000)} s`, "warn"],
+  unavailable: ({ error, retryIn }) => (error.kind === "refused"
+    ? [`Refused (${error.code})`, "bad"]
+    : [`No answer (${error.code}); trying again in ${Math.ceil(retryIn / 1000)} s`, "warn"]),
   "step-up": ({ maxAge }) => [`The API asks for a fresh sign-in${maxAge === undefined ? "" : ` (at most ${maxAge} s old)`}`, "warn"],
 };
 
@@ -108,7 +110,12 @@ on("app-refresh", refreshNow);
 on("app-logout", () => signOut(false));
 on("app-logout-all", () => signOut(true));
 void run(async () => {
-  if (await client.ready()) return;
+  try {
+    if (await client.ready()) return;
+  } catch (fault) {
+    if (fault.kind === "refused") say(`The server refuses this app: ${fault.code}`, "bad");
+    throw fault;
+  }
   const error = client.returnError;
   if (error) log(`The sign-in came back with ${error.code}`, "bad");
   say(error ? `Not signed in: ${error.code}` : "Not signed in");

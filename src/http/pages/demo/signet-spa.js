@@ -39,7 +39,7 @@ function grantOf(body, known) {
   const token = body["access_token"];
   const said = { ...claimsOf(body["id_token"]), ...body["session"] };
   const sub = said["sub"] ?? known?.sub;
-  if (typeof token !== "string" || typeof sub !== "string" || !/^bearer$/i.test(String(body["token_type"]))) {
+  if (typeof token !== "string" || typeof sub !== "string" || !/^bearer$/i.test(body["token_type"])) {
     throw new SignetError("unavailable", "bad_answer");
   }
   return {
@@ -52,7 +52,7 @@ function grantOf(body, known) {
 }
 function claimsOf(jwt) {
   try {
-    const text = atob(String(jwt).split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+    const text = atob(jwt.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
     return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   } catch {
     return void 0;
@@ -92,30 +92,32 @@ function stepUp(response) {
   const { error, max_age, acr_values } = challenge(response);
   if (error !== "insufficient_user_authentication")
     return null;
-  return { maxAge: max_age === void 0 ? max_age : Number(max_age), acrValues: acr_values };
+  return { maxAge: max_age ? Number(max_age) : void 0, acrValues: acr_values };
 }
 
 // dist/bearer.js
 function bearer(env, origins, source) {
   return async (input, init) => {
     const given = input instanceof Request ? input : null;
-    const url = new URL(given?.url ?? String(input), env.document.baseURI);
+    const url = new URL(given?.url ?? input, env.document.baseURI);
     const headers = new Headers(init?.headers ?? given?.headers);
     if (!origins.includes(url.origin) || headers.has("Authorization"))
       return env.fetch(input, init);
-    const send = (what, token) => {
+    const send = (what, { token }) => {
       headers.set("Authorization", `Bearer ${token}`);
       return env.fetch(new Request(what, { ...init, headers }));
     };
-    const used = await source.token();
+    const used = await source.grant();
     const response = await send(given?.clone() ?? url, used);
     const more = stepUp(response);
     if (more)
       source.stepUp(url.href, more);
     if (challenge(response).error !== "invalid_token")
       return response;
-    const next = await source.next(used).catch(() => null);
-    return next === null || init?.body instanceof ReadableStream ? response : send(given ?? url, next);
+    const next = await source.next(used).catch(() => void 0);
+    if (next?.session.sub !== used.session.sub || init?.body instanceof ReadableStream)
+      return response;
+    return send(given ?? url, next);
   };
 }
 
@@ -142,6 +144,8 @@ function client(mode, apis = [], env) {
   let held = null;
   let known = false;
   let endings = 0;
+  let ended = 0;
+  let closed = false;
   let begun;
   let refreshing;
   let failures = 0;
@@ -157,9 +161,9 @@ function client(mode, apis = [], env) {
     mono = env.performance.now();
     return clock += Math.max(wall - before, mono - monoBefore);
   };
-  const left = (grant) => grant.until - now();
+  const left = (grant2) => grant2.until - now();
   const isSame = ({ session: { sub, sid } }) => held?.session.sub === sub && held.session.sid === sid;
-  const usable = (grant) => left(grant) > lead(grant) / 6;
+  const usable = (grant2) => left(grant2) > lead(grant2) / 6;
   const due = () => held ? left(held) - lead(held) * (1 + held.jitter / 4) : 0;
   const pausing = () => resume - now();
   const wanted = () => (held ?? (!known && fault2)) && env.document.visibilityState !== "hidden";
@@ -176,27 +180,28 @@ function client(mode, apis = [], env) {
       }
     });
   };
-  const tell = (message) => channel?.postMessage(message);
-  const adopt = (grant, own) => {
-    const type = isSame(grant) ? "refreshed" : "signed-in";
-    held = { ...grant, until: now() + grant.lifetime, jitter: env.Math.random() };
+  const tell = (message) => channel?.postMessage({ ...message, sent: env.Date.now() });
+  const adopt = (grant2, own) => {
+    const type = isSame(grant2) ? "refreshed" : "signed-in";
+    held = { ...grant2, until: now() + grant2.lifetime, jitter: env.Math.random() };
     known = true;
     resume = failures = 0;
     fault2 = void 0;
     if (own && mode.shared)
-      tell({ want: mode.want, grant: { ...grant, refresh: void 0, idToken: void 0 }, sent: env.Date.now() });
-    emit({ type, session: grant.session });
+      tell({ want: mode.want, grant: { ...grant2, refresh: void 0, idToken: void 0 } });
+    emit({ type, session: grant2.session });
     arm();
     return held;
   };
-  const signOut = (reason, elsewhere) => {
+  const signOut = (reason, elsewhere, sent = env.Date.now()) => {
     const had = held;
     endings += 1;
+    ended = sent;
     held = null;
     known = true;
     arm();
     if (!elsewhere || !mode.shared)
-      void mode.forget();
+      mode.forget().catch(() => void 0);
     if (!elsewhere && (had || reason === LOGOUT))
       tell({ over: reason });
     if (had)
@@ -212,7 +217,7 @@ function client(mode, apis = [], env) {
     return error;
   };
   const renew = async (stale, before, waited) => {
-    const announced = () => held && held !== stale && usable(held) ? held : null;
+    const announced = () => held && held !== stale && usable(held) && held;
     if (waited && !announced())
       await sleep(NEWS_PATIENCE);
     for (let again = false; ; again = true) {
@@ -225,17 +230,19 @@ function client(mode, apis = [], env) {
         throw fault2;
       const asked = now();
       try {
-        const grant = await mode.renew(held?.session);
-        await mode.keep(grant);
+        const grant2 = await mode.renew(held?.session);
+        await mode.keep(grant2);
         if (endings === before)
-          return adopt({ ...grant, lifetime: grant.lifetime + asked - now() }, true);
-        await mode.forget();
+          return adopt({ ...grant2, lifetime: grant2.lifetime + asked - now() }, true);
+        if (!closed)
+          await mode.forget();
       } catch (error) {
+        const sure = again || !await mode.doubts(stale !== null);
         if (endings !== before || announced())
           continue;
         if (!isSignedOut(error))
           throw failed(error);
-        if (again || !await mode.doubts(stale !== null)) {
+        if (sure) {
           signOut(error.code, false);
           throw error;
         }
@@ -274,9 +281,9 @@ function client(mode, apis = [], env) {
       if (mode.shared || message.over === LOGOUT) {
         if (!mode.shared && held)
           mode.end(false).catch(() => void 0);
-        signOut(message.over, true);
+        signOut(message.over, true, message.sent);
       }
-    } else if (mode.shared && message.want === mode.want) {
+    } else if (mode.shared && message.want === mode.want && message.sent > ended) {
       const lifetime = message.grant.lifetime + message.sent - env.Date.now();
       if (!held || !isSame(message.grant) || lifetime > left(held))
         adopt({ ...message.grant, lifetime }, false);
@@ -284,10 +291,11 @@ function client(mode, apis = [], env) {
     news?.();
   };
   const begin = async () => {
-    const grant = await mode.begin();
-    if (grant) {
-      await mode.keep(grant);
-      adopt(grant, true);
+    const grant2 = await mode.begin();
+    if (grant2) {
+      await mode.keep(grant2);
+      if (!closed)
+        adopt(grant2, true);
     }
   };
   const ready = async () => {
@@ -299,10 +307,9 @@ function client(mode, apis = [], env) {
       if (!isSignedOut(error))
         throw error;
     }
-    known = true;
     return held?.session ?? null;
   };
-  const token = async ({ refresh: fresh = false } = {}) => {
+  const grant = async ({ refresh: fresh = false } = {}) => {
     if (!known)
       await ready();
     const mine = held;
@@ -311,9 +318,9 @@ function client(mode, apis = [], env) {
     if (!fresh && usable(mine)) {
       if (due() <= 0 && pausing() <= 0)
         refreshQuietly();
-      return mine.token;
+      return mine;
     }
-    return (await refresh(mine)).token;
+    return refresh(mine);
   };
   const open = env.BroadcastChannel;
   try {
@@ -332,10 +339,10 @@ function client(mode, apis = [], env) {
       return mode.error();
     },
     ready,
-    getAccessToken: token,
+    getAccessToken: async (options) => (await grant(options)).token,
     fetch: bearer(env, apis.map(exactOrigin), {
-      token,
-      next: async (used) => (held && held.token !== used ? held : await refresh(held)).token,
+      grant,
+      next: async ({ token }) => held?.token === token ? refresh(held) : held,
       stepUp: (url, asked) => emit({ type: "step-up", url, ...asked })
     }),
     signIn: async (options = {}) => {
@@ -361,6 +368,7 @@ function client(mode, apis = [], env) {
       return () => listeners.delete(listener);
     },
     close: () => {
+      closed = true;
       listeners.clear();
       channel?.close();
       channel = void 0;
@@ -409,22 +417,28 @@ function goTo(env, url) {
   env.history.replaceState(env.history.state, "", url);
 }
 var BOUNCE = 5e3;
+var STABLE = 6e4;
 var BOUNCES = 3;
 function guard(env, name) {
-  const key = `${name}:bounces`;
+  const key = `${name}:loops`;
+  const read = () => JSON.parse(env.sessionStorage.getItem(key) ?? "[0,0]");
   return {
-    count() {
-      const [bounces = 0, last = 0] = (env.sessionStorage.getItem(key) ?? "").split(" ").map(Number);
+    /** The page leaves. `from`: the session that a step-up is to improve. */
+    count(from) {
+      const [bounces, last, before] = read();
       const now = env.Date.now();
-      const next = now - last < BOUNCE ? bounces + 1 : 1;
+      const proof = from && `${from.auth_time} ${from.acr}`;
+      const next = now - last < (proof && proof === before ? STABLE : BOUNCE) ? bounces + 1 : 1;
       if (next > BOUNCES) {
         env.sessionStorage.removeItem(key);
-        throw new SignetError("refused", "sign_in_loop", "Back without a session again: is the cookie blocked?");
+        throw new SignetError("refused", "sign_in_loop", "Back and nothing has changed: is the cookie blocked, or does an API ask for too much?");
       }
-      env.sessionStorage.setItem(key, `${next} ${now}`);
+      env.sessionStorage.setItem(key, JSON.stringify([next, now, proof]));
     },
-    clear() {
-      env.sessionStorage.removeItem(key);
+    /** A session came. Of a step-up that says nothing: there was one before. */
+    arrived() {
+      if (!read()[2])
+        env.sessionStorage.removeItem(key);
     }
   };
 }
@@ -443,7 +457,7 @@ function cookieClient(options) {
     headers: { "Content-Type": "application/json", "X-Signet-Request": "1" },
     body: JSON.stringify({ client_id: clientId, ...body })
   });
-  return client({
+  const made = client({
     name,
     want: `${scope ?? ""} ${resource ?? ""}`,
     shared: true,
@@ -452,18 +466,23 @@ function cookieClient(options) {
       return null;
     },
     renew: async (known) => grantOf(await post("/refresh", { scope, resource }), known),
-    keep: async () => loops.clear(),
+    keep: async () => void 0,
     doubts: async (held) => held,
     forget: async () => void 0,
     end: async (everywhere) => void await post(`/session/logout${everywhere ? "_all" : ""}`, {}),
     error: () => returned,
     leave: async (asked) => {
-      loops.count();
+      loops.count(made.session);
       const here = new URL(env.location.href);
       const back = asked.returnTo ?? options.returnTo ?? here.origin + here.pathname;
       env.location.assign(withQuery(`${host}/session/start`, asked, { client_id: clientId, return_to: back, scope, resource }));
     }
   }, options.apis, env);
+  made.onChange(({ type }) => {
+    if (type === "signed-in")
+      loops.arrived();
+  });
+  return made;
 }
 
 // dist/token.js
@@ -506,12 +525,12 @@ function tokenClient(options) {
     if (query.get("iss") !== issuer)
       throw refused("wrong_issuer");
     if (!code)
-      throw refused(String(error), query.get("error_description") ?? void 0);
+      throw refused(error, query.get("error_description") ?? void 0);
     const answer = await token({
       grant_type: "authorization_code",
       code,
       redirect_uri: redirectUri,
-      code_verifier: String(transaction.verifier)
+      code_verifier: transaction.verifier
     });
     checkId(answer, ({ nonce }) => nonce === transaction.nonce);
     await store.remove();
