@@ -172,10 +172,17 @@ mod size {
             let mut inside = Inside::of(s).await;
             let mut tokens = s.tokens("app").await;
             refresh_often(s, &mut tokens, 100).await;
-            let before = pages(s, &mut inside).await;
-            refresh_often(s, &mut tokens, effort(600, 100_000)).await;
-            let grown = pages(s, &mut inside).await - before;
-            assert!((0..=2).contains(&grown), "{grown} pages more");
+            // Whatever else is at work in PostgreSQL may hold up its tidying for a while; growth would come every time.
+            let mut grown = Vec::new();
+            for _ in 0..3 {
+                let before = pages(s, &mut inside).await;
+                refresh_often(s, &mut tokens, effort(600, 100_000)).await;
+                grown.push(pages(s, &mut inside).await - before);
+                if grown.last().is_some_and(|pages| (0..=2).contains(pages)) {
+                    break;
+                }
+            }
+            assert!((0..=2).contains(grown.last().unwrap()), "{grown:?} pages more");
             assert_eq!(inside.count("refresh_family").await, 1);
             assert_eq!(inside.count("authorization_code").await, 1);
             assert_eq!(inside.count("revoked_token").await, 0);
