@@ -8,6 +8,7 @@ use super::output::{Failure, Outcome, Report, or_dash, table};
 use crate::flow::Provider;
 use crate::flow::admin::clients::{self, CreateClient, DEFAULT_OVERLAP, MetadataChange};
 use crate::flow::admin::{LONGEST_PAGE, view};
+use crate::flow::web_cookie;
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::client_rules::SESSION_CALLBACK;
@@ -71,6 +72,9 @@ async fn create(context: &Context, op: &Provider, args: &ClientCreate) -> Outcom
     }
     if args.first_party {
         set(&mut metadata, "first_party", json!(true));
+    }
+    if args.forward_auth {
+        behind_a_proxy(op, &mut metadata, &args.fields.origins)?;
     }
     complete(&mut metadata);
     let metadata = ClientMetadata::from_json(&Value::Object(metadata))?;
@@ -188,6 +192,31 @@ fn changes(fields: &ClientChanges) -> Map<String, Value> {
         }
     }
     members
+}
+
+/// A classic web application: the server acts for it, at one of its own hosts. The operator's own, since the proxy in
+/// front of it is: nobody is asked for consent unless the metadata says so.
+fn behind_a_proxy(
+    op: &Provider,
+    metadata: &mut Map<String, Value>,
+    origins: &[String],
+) -> Result<(), Failure> {
+    let callbacks = web_cookie::callbacks(&op.policy.browser, origins).map_err(|origin| {
+        Failure::usage(format!(
+            "no cookie of this server would reach {origin}: list it in browser.hosts, or a host beside it there and their \
+             domain in browser.cookie_domains (docs/forward-auth.md)"
+        ))
+    })?;
+    for (name, value) in [
+        ("client_class", json!("cookie")),
+        ("forward_auth", json!(true)),
+        ("token_endpoint_auth_method", json!("none")),
+        ("redirect_uris", json!(callbacks)),
+        ("first_party", json!(true)),
+    ] {
+        metadata.entry(name.to_owned()).or_insert(value);
+    }
+    Ok(())
 }
 
 /// In cookie mode the server is the client: codes go to each of its hosts, and there is no secret.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::authority::Authority;
 use super::demo_data::{COOKIE, COOKIE_PAGE, SECRETS, SPA, USERS};
 use super::output::{Report, pairs};
 use crate::oauth::issuer::Issuer;

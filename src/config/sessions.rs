@@ -2,7 +2,6 @@
 
 use super::section::section;
 use super::value::{Choice, Flag, Int, OneOf};
-use crate::model::session_policy::{Change, OverLimit};
 
 section! {
     /// Login sessions in the browser. The bounds are those of NIST SP 800-63B-4 for one factor.
@@ -32,6 +31,28 @@ section! {
         /// Whether a role that is taken away ends what its user has open.
         end_on_role_loss: bool = true, Flag;
     }
+}
+
+/// What gives way when a user would have more sessions than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverLimit {
+    /// The session that was begun first.
+    EndOldest,
+    /// The sign-in.
+    Refuse,
+}
+
+/// What follows when a session comes back from somewhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    Ignore,
+    /// An event in the audit log.
+    Note,
+    /// The user has to sign in again.
+    Reauthenticate,
+    /// The session ends.
+    End,
 }
 
 impl Choice for OverLimit {

@@ -1,7 +1,9 @@
 //! A browser as the edge sees it, and what a flow wants set in it.
 
 use crate::model::audit::Origin;
-use crate::secret::{BrowserCookie, ClientId, DeviceCookie, RefreshToken, SessionCookie, TransactionCookie};
+use crate::secret::{
+    BrowserCookie, ClientId, DeviceCookie, RefreshToken, SessionCookie, TransactionCookie, WebSessionCookie,
+};
 
 /// The cookies a browser sent, and where it is.
 #[derive(Clone, Debug, Default)]
@@ -33,4 +35,15 @@ pub enum SetCookie {
     Refresh(ClientId, RefreshToken, Option<u64>),
     /// No refresh token of that client any more.
     ClearRefresh(ClientId),
+    /// A classic web application's session.
+    WebSession {
+        /// The application.
+        client: ClientId,
+        /// The cookie's value.
+        value: WebSessionCookie,
+        /// The domain that shares it; none where it belongs to the host alone.
+        domain: Option<String>,
+        /// For so many seconds; none for as long as the browser is open.
+        age: Option<u64>,
+    },
 }

@@ -87,13 +87,17 @@ pub async fn decide(
 async fn application(op: &Provider, id: &ClientId, now: Timestamp) -> Outcome<Arc<Client>> {
     let client = op.clients.get(&op.store, id, now).await?;
     let client = client.filter(|client| client.is_active() && client.metadata.forward_auth);
-    client.ok_or(denied("The client_id is of no active client with forward_auth. Register it, or correct client_id."))
+    client.ok_or(denied(
+        "The client_id is of no active client with forward_auth. Register it, or correct client_id.",
+    ))
 }
 
 /// One of the application's pages, and the host whose cookie reaches it.
 fn place<'a>(op: &'a Provider, client: &'a Client, page: &Page) -> Outcome<Place<'a>> {
     if !client.metadata.allowed_origins.iter().any(|origin| origin == page.origin()) {
-        return Err(denied("The original URL is at an origin that is not one of the client's. Add it to allowed_origins."));
+        return Err(denied(
+            "The original URL is at an origin that is not one of the client's. Add it to allowed_origins.",
+        ));
     }
     web_cookie::place_for(&op.policy.browser, &client.metadata, page).ok_or(denied(
         "No cookie would reach this page. Register a callback at its own host, or one under browser.cookie_domains.",

@@ -94,12 +94,7 @@ impl Opened {
 ///
 /// # Errors
 /// [`PageProblem::Interaction`], or a fault.
-pub async fn open(
-    op: &Provider,
-    handle: &str,
-    browser: &Browser,
-    now: Timestamp,
-) -> Result<Opened, Refusal> {
+pub async fn open(op: &Provider, handle: &str, browser: &Browser, now: Timestamp) -> Result<Opened, Refusal> {
     let gone = || Refusal::page(PageProblem::Interaction);
     let handle = InteractionHandle::new(handle);
     let stored = op.store.interaction(&InteractionHash::from(&handle), now).await?.ok_or_else(gone)?;

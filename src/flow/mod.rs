@@ -19,13 +19,14 @@ pub mod issue;
 pub mod keys;
 pub mod limiter;
 pub mod login;
+pub mod login_session;
 pub mod logout;
 pub mod metadata;
 pub mod policy;
 pub mod rejection;
 pub mod revocation;
 pub mod revoke;
-pub mod sessions;
+pub mod session;
 pub mod userinfo;
 pub mod web_cookie;
 

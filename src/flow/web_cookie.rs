@@ -42,6 +42,29 @@ pub fn domain<'a>(policy: &'a BrowserPolicy, client: &ClientMetadata, host: &str
     domains.find(|domain| is_within(&name, domain) && elsewhere(domain))
 }
 
+/// The callbacks at which an application with pages at these origins signs in: at the host of the page itself where that
+/// is one of ours, or else at one that shares a cookie domain with it.
+///
+/// # Errors
+/// The origin that no host of ours could set a cookie for.
+pub fn callbacks(policy: &BrowserPolicy, origins: &[String]) -> Result<Vec<String>, String> {
+    let mut callbacks = Vec::new();
+    for origin in origins {
+        let name = host_of(origin).ok_or_else(|| origin.clone())?;
+        let mut domains = policy.cookie_domains.iter().filter(|domain| is_within(&name, domain));
+        let hosts = || policy.hosts.iter().filter(|host| scheme(host) == scheme(origin));
+        let named = |host: &String| host_of(host).unwrap_or_default();
+        let own = hosts().find(|host| named(host) == name);
+        let shared = || domains.find_map(|domain| hosts().find(|host| is_within(&named(host), domain)));
+        let host = own.or_else(shared).ok_or_else(|| origin.clone())?;
+        let callback = format!("{host}{SESSION_CALLBACK}");
+        if !callbacks.contains(&callback) {
+            callbacks.push(callback);
+        }
+    }
+    Ok(callbacks)
+}
+
 /// The hosts of ours that the application has registered its callback at.
 fn places<'a>(policy: &'a BrowserPolicy, client: &'a ClientMetadata) -> impl Iterator<Item = Place<'a>> {
     let callbacks = client.redirect_uris.iter().map(RedirectUri::as_str);
@@ -114,6 +137,19 @@ mod tests {
         let host = |page| place(&policy, &client, page).map(|place| place.host);
         assert_eq!(host("https://wiki.example.com/"), Some(AUTH));
         assert_eq!(host("https://wiki.other.com/"), Some(other));
+    }
+
+    #[test]
+    fn an_application_registers_where_its_cookie_can_be_set() {
+        let policy = policy(&[AUTH, WIKI], &["example.com"]);
+        let of = |origins: &[&str]| {
+            callbacks(&policy, &origins.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[WIKI]).unwrap(), [format!("{WIKI}/session/callback")]);
+        let mail = ["https://mail.example.com", "https://docs.example.com"];
+        assert_eq!(of(&mail).unwrap(), [format!("{AUTH}/session/callback")]);
+        assert_eq!(of(&[WIKI, "https://wiki.other.com"]).unwrap_err(), "https://wiki.other.com");
+        assert_eq!(of(&["http://wiki.example.com"]).unwrap_err(), "http://wiki.example.com");
     }
 
     #[test]

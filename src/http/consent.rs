@@ -14,7 +14,7 @@ use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::authorize::{self, OpenInteraction, Step};
 use crate::flow::browser::Browser;
 use crate::flow::consent;
-use crate::flow::sessions::{self, Current};
+use crate::flow::login_session::{self, Current};
 use crate::model::session::LoginSession;
 use crate::oauth::params::Params;
 use crate::oauth::scope::OFFLINE_ACCESS;
@@ -44,8 +44,8 @@ pub async fn consent(request: HttpRequest, app: Data<App>, payload: Payload) -> 
 
 async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpResponse, Refusal> {
     let op = &app.provider;
-    let interaction = login::open(app, params, browser).await?;
-    let current = sessions::current(op, browser, op.clock.now()).await?;
+    let interaction = login::open_request(app, params, browser).await?;
+    let current = login_session::current(op, browser, op.clock.now()).await?;
     let Some(Current { session, username }) = current else { return Ok(sign_in_first(app, interaction)) };
     let client = login::shown_client(&interaction.client);
     let sources = login::sources(&interaction, &client);

@@ -10,7 +10,9 @@ use crate::digest::{base64url, sha256};
 use crate::flow::browser::{Browser, SetCookie};
 use crate::flow::forward_auth::WebCookies;
 use crate::flow::rejection::Rejection;
-use crate::secret::{BrowserCookie, ClientId, DeviceCookie, SessionCookie, WebSessionCookie};
+use crate::secret::{
+    BrowserCookie, ClientId, DeviceCookie, RefreshToken, SessionCookie, TransactionCookie, WebSessionCookie,
+};
 
 const SESSION: &str = "signet_session";
 const BINDING: &str = "signet_browser";
@@ -87,16 +89,6 @@ pub fn web_session(request: &HttpRequest, app: &App, client: &ClientId) -> WebCo
     WebCookies { of_host: read(false), of_domain: read(true) }
 }
 
-/// Applications on one host, or under one domain, do not overwrite each other's.
-fn web_session_name(app: &App, client: &ClientId, domain: bool) -> String {
-    let tag = base64url(sha256(client.0.as_bytes()).as_bytes().get(..6).unwrap_or_default());
-    match (app.is_https(), domain) {
-        (true, false) => format!("__Host-Http-session-{tag}"),
-        (true, true) => format!("__Secure-session-{tag}"),
-        (false, _) => format!("session-{tag}"),
-    }
-}
-
 /// The `Set-Cookie` value.
 pub fn header(app: &App, cookie: &SetCookie) -> Option<HeaderValue> {
     let ours = |name| full_name(app, HOST, name);
@@ -108,6 +100,9 @@ pub fn header(app: &App, cookie: &SetCookie) -> Option<HeaderValue> {
         SetCookie::Transaction(value, age) => (transaction_name(app, value), value.reveal(), Some(*age)),
         SetCookie::Refresh(client, token, age) => (refresh_name(app, client), token.reveal(), *age),
         SetCookie::ClearRefresh(client) => (refresh_name(app, client), "", Some(0)),
+        SetCookie::WebSession { client, value, domain, age } => {
+            (web_session_name(app, client, domain.is_some()), value.reveal(), *age)
+        }
     };
     // The answer of `/authorize` is a navigation from elsewhere; a refresh is a request of our own site's pages.
     let site = match cookie {
@@ -129,6 +124,8 @@ pub fn header(app: &App, cookie: &SetCookie) -> Option<HeaderValue> {
 const HOST: &str = "__Host-";
 /// The same, and by a header: browsers that do not know the prefix see that it begins with the other.
 const HOST_HTTP: &str = "__Host-Http-";
+/// Set over https.
+const SECURE: &str = "__Secure-";
 
 fn full_name(app: &App, prefix: &str, name: &str) -> String {
     if app.is_https() { format!("{prefix}{name}") } else { name.to_owned() }

@@ -144,7 +144,9 @@ fn original(request: &HttpRequest, target: Option<&str>) -> Outcome<Page> {
     };
     let (Some(proto), Some(host)) = (proto, host) else { return Err(MISSING) };
     if host.contains(['/', '?', '#', '\\', '@']) || !matches!(proto.as_str(), "http" | "https") {
-        return Err(Rejection::invalid_request("X-Forwarded-Proto and X-Forwarded-Host must be a scheme and a host."));
+        return Err(Rejection::invalid_request(
+            "X-Forwarded-Proto and X-Forwarded-Host must be a scheme and a host.",
+        ));
     }
     // `OPTIONS *` is about no page.
     let target = if target.starts_with(['/', '?']) { target } else { "/".to_owned() };
@@ -177,14 +179,16 @@ fn is_navigation(request: &HttpRequest, own: bool) -> Outcome<bool> {
         // A frame cannot sign in: no page of the sign-in lets itself be framed.
         is("sec-fetch-mode", "navigate") && (is_absent("sec-fetch-dest") || is("sec-fetch-dest", "document"))
     };
-    let ahead = is("sec-purpose", "prefetch") || is("purpose", "prefetch") || is("sec-purpose", "prefetch;prerender");
+    let ahead =
+        is("sec-purpose", "prefetch") || is("purpose", "prefetch") || is("sec-purpose", "prefetch;prerender");
     Ok(method == "GET" && page && !ahead)
 }
 
 /// The one value of a header. A second line with another value is one that the proxy has not replaced; `list`: so is a
 /// second element.
 fn said(headers: &HeaderMap, name: &str, list: bool) -> Outcome<Option<String>> {
-    let mut values = headers.get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let mut values =
+        headers.get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let Some(first) = values.next() else { return Ok(None) };
     let elements = |text: &str| -> Vec<String> {
         let parts = if list { text.split(',').collect() } else { vec![text] };
@@ -207,7 +211,8 @@ fn pass(user: &SignedIn) -> HttpResponse {
     let name = subject.claims.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
     let name: String = name.chars().take(LONGEST_NAME).collect();
     // The comma divides: a role that contains one would read as two.
-    let roles: Vec<&str> = subject.roles.iter().map(String::as_str).filter(|role| !role.contains(',')).collect();
+    let roles: Vec<&str> =
+        subject.roles.iter().map(String::as_str).filter(|role| !role.contains(',')).collect();
     let mut response = HttpResponse::Ok();
     no_store(&mut response);
     for (header, value) in [

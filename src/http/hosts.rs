@@ -40,7 +40,9 @@ pub fn at<'a>(request: &HttpRequest, app: &'a App) -> At<'a> {
 pub fn serves(request: &HttpRequest, app: &App, path: &str) -> bool {
     let everywhere =
         matches!(path, "/refresh" | "/forward-auth" | "/healthz" | "/.well-known/jwks.json" | "/session")
-            || ["/session/", "/assets/", "/demo/app"].iter().any(|prefix| path.starts_with(prefix));
+            || ["/session/", "/forward-auth/", "/assets/", "/demo/app"]
+                .iter()
+                .any(|prefix| path.starts_with(prefix));
     everywhere || !matches!(at(request, app), At::Further(_))
 }
 

@@ -46,10 +46,8 @@ pub async fn login(request: HttpRequest, app: Data<App>, payload: Payload) -> Ht
     if request.method() == Method::POST {
         take(&request, &app, params, browser, interaction).await
     } else {
-        let shown = Shown {
-            username: interaction.login_hint().unwrap_or_default().to_owned(),
-            ..Shown::default()
-        };
+        let shown =
+            Shown { username: interaction.login_hint().unwrap_or_default().to_owned(), ..Shown::default() };
         show(&app, &interaction, &browser, shown, StatusCode::OK)
     }
 }

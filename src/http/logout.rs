@@ -11,8 +11,8 @@ use super::pages::view::{LoggedOut, Logout, Message};
 use super::{cookie, csrf, problem, revocation};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
+use crate::flow::login_session::{self, Presence};
 use crate::flow::logout;
-use crate::flow::sessions::{self, Presence};
 use crate::model::session::LoginSession;
 use crate::oauth::params::Params;
 
@@ -25,7 +25,7 @@ pub async fn logout(request: HttpRequest, app: Data<App>, payload: Payload) -> H
         Err(rejection) => return problem::rejection(&request, &app, &rejection),
     };
     let op = &app.provider;
-    let (current, confirmed) = match sessions::presence(op, &browser, op.clock.now()).await {
+    let (current, confirmed) = match login_session::presence(op, &browser, op.clock.now()).await {
         Ok(Presence::SignedIn(current)) => (current, true),
         // Signing out takes nothing that a password protects: it is open to whoever comes from elsewhere.
         Ok(Presence::Unconfirmed(current)) => (current, false),

@@ -56,12 +56,6 @@ pub fn origin(request: &HttpRequest, app: &App) -> Origin {
     }
 }
 
-/// Whether a request comes straight from a proxy that is trusted (`http.trusted_proxies`).
-pub fn is_from_trusted_proxy(request: &HttpRequest, app: &App) -> bool {
-    let peer = request.peer_addr().map(|address| canonical(address.ip()));
-    peer.is_some_and(|peer| is_trusted(peer, &app.settings.trusted_proxies))
-}
-
 /// The client's address: the peer's, unless the peer is a trusted proxy; then the last address of
 /// `X-Forwarded-For` that is no trusted proxy. Anything unparsable ends the search (S-107).
 fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[(IpAddr, u8)]) -> IpAddr {
@@ -83,6 +77,12 @@ fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[(IpAddr, u8)]) -
     address
 }
 
+/// Whether the peer itself is one of the proxies whose headers are believed.
+pub fn is_from_trusted_proxy(request: &HttpRequest, app: &App) -> bool {
+    let peer = request.peer_addr().map(|address| canonical(address.ip()));
+    peer.is_some_and(|peer| is_trusted(peer, &app.settings.trusted_proxies))
+}
+
 /// A place as a trusted proxy says it, made fit for a list: proxies write UTF-8, percent-encoded or not, or Latin-1.
 fn place_of(value: &HeaderValue) -> Option<String> {
     let bytes: Vec<u8> = percent_decode(value.as_bytes()).collect();
@@ -90,7 +90,8 @@ fn place_of(value: &HeaderValue) -> Option<String> {
         Ok(text) => text,
         Err(broken) => broken.as_bytes().iter().copied().map(char::from).collect(),
     };
-    let plain: String = text.chars().filter(|character| !character.is_control()).take(LONGEST_PLACE).collect();
+    let plain: String =
+        text.chars().filter(|character| !character.is_control()).take(LONGEST_PLACE).collect();
     let plain = plain.trim();
     (!plain.is_empty()).then(|| plain.to_owned())
 }

@@ -6,8 +6,8 @@ use signet_verify::actix::Protect;
 
 use super::cors::Sharing;
 use super::{
-    authorize, consent, demo, edge, forward_auth, health, introspect, login, logout, metadata, metrics, revocation, revoke,
-    start, token, userinfo,
+    account, authorize, consent, demo, edge, forward_auth, health, introspect, login, logout, metadata,
+    metrics, revocation, revoke, session, start, token, userinfo,
 };
 
 /// The methods of a row that takes whatever a proxy passes on.
@@ -66,6 +66,17 @@ pub const PUBLIC: &[Row] = &[
     row("/consent", "GET, POST", Nobody, || web::to(consent::consent), "consent page"),
     row("/logout", "GET, POST", Nobody, || web::to(logout::logout), "sign-out page"),
     row("/logged-out", "GET", Nobody, || web::to(logout::logged_out), "page after signing out"),
+    row("/account", "GET, POST", Nobody, || web::to(account::profile), "account: profile"),
+    row("/account/password", "GET, POST", Nobody, || web::to(account::password), "account: password"),
+    row("/account/sessions", "GET, POST", Nobody, || web::to(account::sessions), "account: devices"),
+    row("/account/applications", "GET, POST", Nobody, || web::to(account::applications), "account: applications"),
+    row("/account/activity", "GET", Nobody, || web::to(account::activity), "account: activity"),
+    row("/session/start", "GET", Nobody, || web::to(session::start::get), "docs/sessions.md"),
+    row("/session/callback", "GET", Nobody, || web::to(session::callback::get), "docs/sessions.md"),
+    row("/refresh", "POST", Sessions, || web::to(session::refresh::post), "docs/sessions.md"),
+    row("/session", "GET", Sessions, || web::to(session::whois::get), "docs/sessions.md"),
+    row("/session/logout", "POST", Sessions, || web::to(session::logout::this_browser), "docs/sessions.md"),
+    row("/session/logout_all", "POST", Sessions, || web::to(session::logout::all_devices), "docs/sessions.md"),
     row("/forward-auth", ANY, Nobody, || web::to(forward_auth::ask), "docs/forward-auth.md"),
     row("/forward-auth/{asked:.*}", ANY, Nobody, || web::to(forward_auth::ask), "docs/forward-auth.md"),
     row("/healthz", "GET, HEAD", Nobody, || web::to(health::live), "liveness, without detail"),

@@ -49,7 +49,9 @@ pub fn check_own_claim(name: &str, value: &str) -> Result<(), &'static str> {
         "locale" if !is_locale(value) => Err("Write the language as in en or de-CH."),
         "zoneinfo" | "locale" => Ok(()),
         _ if value.chars().count() > LONGEST_NAME => Err("A name has at most 200 characters."),
-        _ if value.chars().any(is_invisible) => Err("A name has no line breaks, control or direction characters."),
+        _ if value.chars().any(is_invisible) => {
+            Err("A name has no line breaks, control or direction characters.")
+        }
         _ => Ok(()),
     }
 }

@@ -51,6 +51,9 @@ pub fn sentence(entry: &AuditEntry, client: &str, reader: Reader) -> String {
             Reader::Owner => format!("{client} was given access"),
         },
         Event::UserCreated => "account created".to_owned(),
+        Event::UserUpdated if cause == EndCause::RoleLost.as_str() => {
+            format!("a role was taken away, signed out everywhere{}", ended(entry, reader))
+        }
         Event::UserUpdated => "account changed".to_owned(),
         Event::UserEnabled => "account enabled again".to_owned(),
         Event::ClientCreated => format!("{client} registered"),
@@ -132,6 +135,7 @@ fn why(entry: &AuditEntry, cause: &str, reader: Reader) -> String {
         Some(EndCause::CodeReuse) => "its authorization code came twice",
         Some(EndCause::UserDisabled) => "the account was disabled",
         Some(EndCause::PasswordChanged) => "the password was changed",
+        Some(EndCause::RoleLost) => "a role was taken away",
         Some(EndCause::SessionMoved) => "it came back from another browser or network",
         Some(EndCause::ClientDisabled) => "the app was disabled or deleted",
         Some(EndCause::LateRetry) => "a retry came so late that nobody can say who sent it",

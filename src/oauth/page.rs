@@ -20,7 +20,8 @@ impl Page {
     /// A sentence that names the problem.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const SCHEME: &str = "The original URL must begin with http:// or https://.";
-        const AUTHORITY: &str = "The original URL must name a host, without a user name and without odd characters.";
+        const AUTHORITY: &str =
+            "The original URL must name a host, without a user name and without odd characters.";
         let (scheme, rest) = text.split_once("://").ok_or(SCHEME)?;
         if !matches!(scheme, "http" | "https") {
             return Err(SCHEME);
@@ -139,7 +140,10 @@ mod tests {
             ("https://wiki.example.com/a/../b", "https://wiki.example.com/b"),
             ("https://wiki.example.com/\\evil.example/", "https://wiki.example.com//evil.example/"),
             ("https://wiki.example.com/ü?ü", "https://wiki.example.com/%C3%BC?%C3%BC"),
-            ("https://wiki.example.com/a|b?{c}^`d`\"<e>", "https://wiki.example.com/a%7Cb?%7Bc%7D%5E%60d%60%22%3Ce%3E"),
+            (
+                "https://wiki.example.com/a|b?{c}^`d`\"<e>",
+                "https://wiki.example.com/a%7Cb?%7Bc%7D%5E%60d%60%22%3Ce%3E",
+            ),
             ("https://wiki.example.com/a#/../b", "https://wiki.example.com/a"),
             ("https://wiki.example.com/*", "https://wiki.example.com/*"),
         ] {

@@ -2,6 +2,7 @@
 //! it is no open redirector (RFC 9700 §4.11.2).
 
 use super::client_metadata::ClientMetadata;
+use super::page;
 use super::proven::ProvenRedirectUri;
 use super::uri;
 
@@ -12,7 +13,7 @@ pub fn matches(client: &ClientMetadata, received: &str) -> Option<ProvenRedirect
         return None;
     }
     let known = if client.forward_auth {
-        is_at_one_of(&client.allowed_origins, received)
+        page::is_page_of(received, &client.allowed_origins)
     } else {
         client.return_uris.iter().any(|uri| uri == received)
     };
@@ -29,11 +30,6 @@ pub fn origins(client: &ClientMetadata) -> Vec<String> {
     origins.sort_unstable();
     origins.dedup();
     origins
-}
-
-fn is_at_one_of(origins: &[String], received: &str) -> bool {
-    let origin = uri::check_web(received).ok().and_then(|_| uri::origin_of(received));
-    origin.is_some_and(|origin| origins.contains(&origin))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::jose::seal::MasterKey;
 use crate::model::key_schedule::KeyPolicy;
 use crate::model::password_policy::PasswordPolicy;
 use crate::model::rotation::{ClassDefaults, Late, RotationPolicy};
-use crate::model::session_policy::SessionLimit;
+use crate::model::session_policy::{Change, OverLimit, SessionLimit};
 use crate::oauth::issuer::Issuer;
 use crate::password::{PasswordParams, Passwords};
 use crate::storage::{self, Store};
@@ -207,10 +207,10 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
             fresh: minutes(config.sessions.fresh_minutes),
             limit: (config.sessions.max_per_user > 0).then_some(SessionLimit {
                 most: config.sessions.max_per_user,
-                over: config.sessions.over_limit,
+                over: over_limit(config.sessions.over_limit),
             }),
-            on_new_browser: config.sessions.on_new_browser,
-            on_new_network: config.sessions.on_new_network,
+            on_new_browser: change(config.sessions.on_new_browser),
+            on_new_network: change(config.sessions.on_new_network),
             end_on_role_loss: config.sessions.end_on_role_loss,
         },
         browser: BrowserPolicy {
@@ -235,6 +235,22 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
         },
         rsa_bits: config.keys.rsa_bits.bits(),
     })
+}
+
+const fn over_limit(configured: config::sessions::OverLimit) -> OverLimit {
+    match configured {
+        config::sessions::OverLimit::EndOldest => OverLimit::EndOldest,
+        config::sessions::OverLimit::Refuse => OverLimit::Refuse,
+    }
+}
+
+const fn change(configured: config::sessions::Change) -> Change {
+    match configured {
+        config::sessions::Change::Ignore => Change::Ignore,
+        config::sessions::Change::Note => Change::Note,
+        config::sessions::Change::Reauthenticate => Change::Reauthenticate,
+        config::sessions::Change::End => Change::End,
+    }
 }
 
 /// The issuer's origin, then the others.

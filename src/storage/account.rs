@@ -99,9 +99,8 @@ const KEEP_FAMILIES: Sql = Sql::both(
 pub(super) const KEEP_WEB_SESSIONS: Sql =
     Sql::both("UPDATE web_session SET epoch = $3 WHERE user_id = $1 AND session_id = $2 AND epoch = $3 - 1");
 const DELETE_CONSENT: Sql = Sql::both("DELETE FROM consent WHERE user_id = $1 AND client_id = $2");
-const DELETE_CODES_OF_CLIENT: Sql = Sql::both(
-    "DELETE FROM authorization_code WHERE user_id = $1 AND client_id = $2 AND redeemed_at IS NULL",
-);
+const DELETE_CODES_OF_CLIENT: Sql =
+    Sql::both("DELETE FROM authorization_code WHERE user_id = $1 AND client_id = $2 AND redeemed_at IS NULL");
 const END_FAMILIES_OF_CLIENT: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $4, ended_at = $3
      WHERE user_id = $1 AND client_id = $2 AND status = 'active' RETURNING handle, expires_at",

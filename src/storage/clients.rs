@@ -31,7 +31,11 @@ const PAGE: Sql = Sql::both(concat!(
 // PostgreSQL takes the ids as an array; SQLite has none and takes JSON.
 const LISTED: Sql = Sql::per(
     concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id = ANY($1)"),
-    concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id IN (SELECT value FROM json_each($1))"),
+    concat!(
+        "SELECT ",
+        client_columns!(),
+        " FROM clients WHERE client_id IN (SELECT value FROM json_each($1))"
+    ),
 );
 // Of two writers that read the same version one wins, and no two versions have the same time.
 const UPDATE: Sql = Sql::both(

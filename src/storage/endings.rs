@@ -47,6 +47,7 @@ const END_SESSION: Sql =
     Sql::both("UPDATE login_session SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL");
 const USER_OF_SESSION: Sql =
     Sql::both("SELECT user_id, address, user_agent, place FROM login_session WHERE id = $1");
+// What a browser holds in a cookie ends with its session, whatever was granted: no page is there that could outlast it.
 const END_FAMILIES_OF_SESSION: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2
      WHERE session_id = $1 AND status = 'active' AND (NOT offline OR $4 OR class = 'cookie')
@@ -368,9 +369,17 @@ impl Store {
         Ok(Ended { sessions, families: families.len() as u64, codes })
     }
 
-    pub(super) async fn finish(&self, mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
-        let details = super::row::to_json(&ended);
-        super::audit::record(&mut tx, &audit.details(details)).await?;
+    pub(super) async fn finish(
+        &self,
+        tx: Tx,
+        audit: AuditEntry,
+        ended: Ended,
+    ) -> Result<Option<Ended>, Error> {
+        self.finish_with(tx, audit.details(ended_details(&ended, None)), ended).await
+    }
+
+    async fn finish_with(&self, mut tx: Tx, audit: AuditEntry, ended: Ended) -> Result<Option<Ended>, Error> {
+        super::audit::record(&mut tx, &audit).await?;
         tx.commit().await?;
         self.outbox.wake();
         Ok(Some(ended))

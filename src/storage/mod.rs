@@ -146,7 +146,8 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 20] = [
+const STATEMENTS: [&[db::Sql]; 23] = [
+    account::ALL,
     api_keys::ALL,
     audit::ALL,
     batch::ALL,

@@ -59,7 +59,7 @@ const FIND: Sql = Sql::both(concat!(
 ));
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[BEGIN, LIFE, END, FIND];
+pub(super) const ALL: &[Sql] = &[BEGIN, LIFE, FIND];
 
 #[derive(sqlx::FromRow)]
 struct WebSessionRow {
@@ -90,8 +90,6 @@ pub struct NewWebSession {
     pub client: ClientId,
     /// The family, which names user and login session.
     pub family: FamilyHandle,
-    /// The cookie that the browser came with, which dies.
-    pub replaces: Option<WebSessionHash>,
 }
 
 /// How long the browser should keep the cookie of a new web session.
@@ -141,9 +139,6 @@ impl Store {
         let mut tx = self.db.begin().await?;
         if tx.execute(&BEGIN, args![&new.cookie, &new.client, now, new.family]).await? == 0 {
             return Ok(None);
-        }
-        if let Some(old) = &new.replaces {
-            tx.execute(&END, args![old]).await?;
         }
         let life = tx.fetch_optional::<(i64, bool)>(&LIFE, args![&new.cookie]).await?;
         tx.commit().await?;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Person, startWorld } from "./lib/forward_auth.mjs";
-import { until } from "./lib/sidecar.mjs";
+import { until } from "./lib/wait.mjs";
 
 let world;
 before(async () => { world = await startWorld(); });

@@ -6,7 +6,7 @@ use signet::http::routes::{ADMIN, ANY, DEMO_API, DEVELOPMENT, PUBLIC, Row};
 use super::*;
 
 /// Path, and the statuses of: a plain GET, an empty POST form, and a POST form (or query) with a repeated parameter.
-const PUBLIC_ROWS: [(&str, u16, u16, u16); 26] = [
+const PUBLIC_ROWS: [(&str, u16, u16, u16); 33] = [
     ("/.well-known/openid-configuration", 200, 405, 405),
     ("/.well-known/oauth-authorization-server", 200, 405, 405),
     ("/.well-known/jwks.json", 200, 405, 405),
@@ -26,12 +26,21 @@ const PUBLIC_ROWS: [(&str, u16, u16, u16); 26] = [
     // Nobody is signed in: there is nothing to sign out of.
     ("/logout", 200, 200, 200),
     ("/logged-out", 200, 405, 405),
+    // By way of the sign-in page.
+    ("/account", 303, 303, 400),
+    ("/account/password", 303, 303, 400),
+    ("/account/sessions", 303, 303, 400),
+    ("/account/applications", 303, 303, 400),
+    ("/account/activity", 303, 405, 405),
     ("/session/start", 400, 405, 405),
     ("/session/callback", 400, 405, 405),
     ("/refresh", 405, 403, 403),
     ("/session", 403, 405, 405),
     ("/session/logout", 405, 403, 403),
     ("/session/logout_all", 405, 403, 403),
+    // Only a trusted proxy may ask.
+    ("/forward-auth", 403, 403, 403),
+    ("/forward-auth/{asked:.*}", 403, 403, 403),
     ("/healthz", 200, 405, 405),
     ("/", 200, 405, 405),
     ("/demo/api/me", 401, 405, 405),

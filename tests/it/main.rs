@@ -58,7 +58,9 @@ macro_rules! specs {
         mod cors;
         mod coverage;
         mod crash;
+        mod forward_auth;
         mod forwarded;
+        mod handoff;
         mod leaks;
         mod login;
         mod logout;

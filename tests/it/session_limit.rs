@@ -1,6 +1,6 @@
 //! How many sessions a user may have at once, and what gives way (sessions.max_per_user, over_limit).
 
-use signet::model::session_policy::OverLimit;
+use signet::config::sessions::OverLimit;
 use signet_verify::feed::entry::Kind;
 
 use super::*;

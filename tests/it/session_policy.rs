@@ -3,7 +3,7 @@
 use signet::config::Cidr;
 use signet::model::audit::AuditEntry;
 use signet::model::session::LoginSession;
-use signet::model::session_policy::Change;
+use signet::config::sessions::Change;
 use signet_verify::feed::entry::Kind;
 
 use super::*;

@@ -104,6 +104,120 @@ mod the_cookie {
     }
 }
 
+mod the_sign_in {
+    use super::*;
+
+    const PAGE: &str = "https://wiki.example.com/page?x=1";
+
+    /// The `Set-Cookie` of the session without its value.
+    fn set(response: &Response, name: &str) -> String {
+        let cookie = response.all("set-cookie").find(|cookie| cookie.starts_with(name)).unwrap();
+        cookie.split_once("; ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn sets_a_cookie_for_its_host_alone_and_goes_back_to_the_page() {
+        with_config(behind_a_proxy, async |s| {
+            s.create_wiki().await;
+            let landed = Browser::new(s).try_enter("wiki", WIKI, PAGE, ALICE).await.unwrap();
+            assert_eq!(landed.location(), PAGE);
+            let attributes = set(&landed, &cookie_name("wiki", false));
+            assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax; Secure");
+        });
+    }
+
+    #[test]
+    fn sets_a_cookie_for_the_domain_where_the_application_has_more_hosts_there() {
+        with_config(behind_a_proxy, async |s| {
+            s.create_client("suite", web_application(AUTH, &[MAIL, "https://docs.other.com"])).await;
+            let landed = Browser::new(s).try_enter("suite", AUTH, "https://mail.other.com/", BOB).await.unwrap();
+            let attributes = set(&landed, &cookie_name("suite", true));
+            assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax; Secure; Domain=other.com");
+        });
+    }
+
+    #[test]
+    fn of_who_stays_signed_in_outlasts_the_browser() {
+        with_config(behind_a_proxy, async |s| {
+            s.create_wiki().await;
+            let mut browser = Browser::new(s);
+            let page = browser.open(&request("app")).await;
+            let fields =
+                [("username", ALICE.0), ("password", ALICE.1), ("action", "login"), ("remember", "1")];
+            browser.submit(&page, &fields).await;
+            s.advance(DAY);
+            let landed = browser.try_enter("wiki", WIKI, PAGE, ALICE).await.unwrap();
+            assert!(set(&landed, &cookie_name("wiki", false)).ends_with("; Max-Age=2505600"));
+            for _ in 0..2 {
+                s.advance(13 * DAY);
+                assert!(is_in(s, &browser).await);
+            }
+            s.advance(4 * DAY);
+            assert!(!is_in(s, &browser).await);
+        });
+    }
+
+    #[test]
+    fn is_asked_for_once_for_all_applications() {
+        with_wiki(async |s, browser| {
+            s.create_client("blog", web_application(WIKI, &[WIKI])).await;
+            let nobodys_password = ("nobody", "is asked");
+            browser.enter("blog", WIKI, nobodys_password).await;
+            let asked = question(s, &[("client_id", "blog")], PAGE);
+            browser.with_cookies(asked).send().await.ok();
+        });
+    }
+
+    #[test]
+    fn leads_to_pages_of_the_application_only() {
+        with_config(behind_a_proxy, async |s| {
+            s.create_wiki().await;
+            for page in [
+                "",
+                "/page",
+                "//wiki.example.com/",
+                "https://evil.example/",
+                "https://wiki.example.com.evil.example/",
+                "https://wiki.example.com@evil.example/",
+                "https://user:pass@wiki.example.com/",
+                "https://wiki.example.com\\@evil.example/",
+                "https://evil.example\\.wiki.example.com/",
+                "https://wiki.example.com/#fragment",
+                "https://wiki.example.com/a/../b",
+                "https://wiki.example.com/\r\nSet-Cookie: a=b",
+                "https://wiki.example.com:8443/",
+                "http://wiki.example.com/",
+                "javascript:alert(1)",
+                &format!("https://wiki.example.com/{}", "a".repeat(2048)),
+            ] {
+                let mut browser = Browser::new(s);
+                let landed = browser.try_enter("wiki", WIKI, page, ALICE).await;
+                assert!(landed.is_none() && browser.cookies.is_empty(), "{page}: {landed:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn that_the_user_refuses_is_a_page_and_no_second_question() {
+        with_config(behind_a_proxy, async |s| {
+            s.create_wiki().await;
+            s.patch_client("wiki", json!({ "first_party": false })).await;
+            s.advance(2 * SECOND);
+            let mut browser = Browser::new(s);
+            browser.sign_in(&request("app"), ALICE).await;
+            let start = format!("/session/start?client_id=wiki&return_to={WIKI}/");
+            let start = browser.send(s.get(&start).host("wiki.example.com")).await;
+            let authorize = start.location().strip_prefix(s.origin()).unwrap().to_owned();
+            let consent = browser.get(&authorize).await;
+            let page = browser.page(consent.location()).await;
+            let denied = browser.submit(&page, &[("action", "deny")]).await;
+            let callback = denied.location().strip_prefix(WIKI).unwrap().to_owned();
+            let landed = browser.send(s.get(&callback).host("wiki.example.com")).await;
+            landed.refused(400, "access_denied");
+        });
+    }
+}
+
 mod lifetime {
     use super::*;
 
@@ -281,8 +395,7 @@ mod endings {
             for _ in 0..effort(8, 200) {
                 let mut late = browser.clone();
                 let entering = async {
-                    // Whoever comes too late is asked for the password again.
-                    late.enter("wiki", WIKI, ALICE).await;
+                    late.try_enter("wiki", WIKI, "https://wiki.example.com/", ALICE).await;
                     s.visit(&late, &[]).await.status
                 };
                 let (status, _) = tokio::join!(entering, s.log_out_all(ALICE.0));

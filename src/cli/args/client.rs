@@ -65,6 +65,9 @@ pub struct ClientCreate {
     /// Ours: no consent page
     #[arg(long)]
     pub first_party: bool,
+    /// A classic web application behind a reverse proxy, at the given origins (docs/forward-auth.md)
+    #[arg(long, requires = "origins", conflicts_with_all = ["introspect"])]
+    pub forward_auth: bool,
     /// The rest.
     #[command(flatten)]
     pub fields: ClientChanges,
@@ -104,7 +107,8 @@ pub struct ClientChanges {
     /// A grant type it may use; may be given several times
     #[arg(long = "grant-type", value_name = "TYPE")]
     pub grant_types: Vec<String>,
-    /// An origin whose scripts may call the token endpoint (CORS); may be given several times
+    /// An origin whose scripts may call the token endpoint (CORS), or with --forward-auth where the application is; may
+    /// be given several times
     #[arg(long = "origin", value_name = "ORIGIN")]
     pub origins: Vec<String>,
     /// The audience of its access tokens when it names none; may be given several times

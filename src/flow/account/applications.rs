@@ -61,7 +61,9 @@ pub async fn list(op: &Provider, visitor: &Visitor, now: Timestamp) -> Outcome<A
         });
         application.since = application.since.min(trace.since);
         application.used_at = application.used_at.max(trace.used_at);
-        application.scopes.extend(trace.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned));
+        application
+            .scopes
+            .extend(trace.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned));
     }
     let mut applications: Vec<_> = found.into_values().collect();
     applications.sort_by(|a, b| b.used_at.cmp(&a.used_at).then_with(|| a.client.cmp(&b.client)));

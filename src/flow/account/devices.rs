@@ -113,7 +113,12 @@ pub async fn end(
 ///
 /// # Errors
 /// A fault; then nothing has ended.
-pub async fn end_others(op: &Provider, visitor: &Visitor, browser: &Browser, now: Timestamp) -> Outcome<bool> {
+pub async fn end_others(
+    op: &Provider,
+    visitor: &Visitor,
+    browser: &Browser,
+    now: Timestamp,
+) -> Outcome<bool> {
     let session = &visitor.session;
     let entry = visitor.audit(op, Event::LogoutAll, browser, now)?.session(session.id);
     let entry = entry.cause(EndCause::SessionEnded.as_str());

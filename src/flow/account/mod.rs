@@ -39,13 +39,7 @@ impl Visitor {
         interaction::is_fresh(op, &self.session, now)
     }
 
-    fn audit(
-        &self,
-        op: &Provider,
-        event: Event,
-        browser: &Browser,
-        now: Timestamp,
-    ) -> Outcome<AuditEntry> {
+    fn audit(&self, op: &Provider, event: Event, browser: &Browser, now: Timestamp) -> Outcome<AuditEntry> {
         Ok(op.audit(event, self.actor(), now)?.user(self.user.id).origin(&browser.origin))
     }
 }
@@ -61,10 +55,7 @@ pub async fn visitor(op: &Provider, browser: &Browser, now: Timestamp) -> Outcom
 }
 
 /// The clients of a list by id: one statement, however many.
-async fn clients(
-    op: &Provider,
-    ids: impl Iterator<Item = ClientId>,
-) -> Outcome<HashMap<ClientId, Client>> {
+async fn clients(op: &Provider, ids: impl Iterator<Item = ClientId>) -> Outcome<HashMap<ClientId, Client>> {
     let mut ids: Vec<_> = ids.collect();
     ids.sort_unstable();
     ids.dedup();

@@ -9,7 +9,6 @@ use crate::flow::account::password::check_policy;
 use crate::flow::logout::{self, LoggedOut};
 use crate::model::audit::{AuditEntry, Event, Origin};
 use crate::model::family::EndCause;
-use crate::model::password_policy::{self, PasswordContext};
 use crate::model::session::LoginSession;
 use crate::model::user::{self, NewUser, User};
 use crate::oauth::claims;

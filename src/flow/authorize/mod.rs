@@ -12,8 +12,8 @@ use request::{AuthorizationRequest, ReturnPath};
 use super::Provider;
 use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
+use super::login_session;
 use super::rejection::Rejection;
-use super::sessions;
 use crate::clock::Timestamp;
 use crate::model::client::Client;
 use crate::model::grant::Grant;
@@ -22,10 +22,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::oauth::prompt::Prompt;
 use crate::oauth::scope::Scope;
-use crate::secret::{
-    AuthorizationCode, BrowserCookie, BrowserHash, CodeHash, FamilyHandle, InteractionHandle,
-    InteractionHash,
-};
+use crate::secret::{AuthorizationCode, CodeHash, FamilyHandle, InteractionHandle, InteractionHash};
 use crate::storage::Interaction;
 
 /// What comes next.
@@ -218,7 +215,7 @@ pub async fn session(
     browser: &Browser,
     now: Timestamp,
 ) -> Result<Option<LoginSession>, Rejection> {
-    Ok(sessions::current(op, browser, now).await?.map(|current| current.session))
+    Ok(login_session::current(op, browser, now).await?.map(|current| current.session))
 }
 
 /// The scope that the user has not yet agreed to.

@@ -20,6 +20,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// A page.
     pub(in crate::flow) fn page(problem: PageProblem) -> Self {
         Self::Page(Box::new(problem))
     }

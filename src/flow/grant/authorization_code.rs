@@ -70,7 +70,12 @@ pub(in crate::flow) fn claim(
     let (metadata, refresh) = (&client.metadata, op.policy.refresh.of(client));
     // A client that may not refresh gets a family too: what its tokens hang on, for as long as they live.
     let may_refresh = metadata.allows(GrantType::RefreshToken) || metadata.is_cookie_mode();
-    let lifetime = if may_refresh { refresh.absolute } else { op.policy.tokens.access_token };
+    let lifetime = match may_refresh {
+        // Nothing is refreshed there; what the family hangs on, the login session, says how long.
+        _ if metadata.forward_auth => op.policy.sessions.absolute.max(op.policy.sessions.remember_absolute),
+        true => refresh.absolute,
+        false => op.policy.tokens.access_token,
+    };
     Ok(RedeemRequest {
         code: CodeHash::from(&request.code),
         client: client.id.clone(),
@@ -81,7 +86,6 @@ pub(in crate::flow) fn claim(
             class: metadata.class(),
             counters: Counters::begin(now, &refresh.policy),
             expires_at: now.plus(lifetime),
-            // Behind forward-auth nothing is refreshed; what lies idle there is the login session.
             idle: if metadata.forward_auth { lifetime } else { refresh.idle },
         },
         origin: origin.clone(),

@@ -16,6 +16,7 @@ use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::SetCookie;
 use crate::flow::client_auth::AuthenticatedClient;
 use crate::flow::grant::authorization_code::{self, Exchange};
+use crate::flow::rejection::Rejection;
 use crate::model::audit::Origin;
 use crate::model::family::FamilySecretId;
 use crate::oauth::error::ErrorCode;
@@ -63,19 +64,6 @@ pub struct Landing {
     pub cookies: Vec<SetCookie>,
 }
 
-/// A family that has just begun.
-#[derive(Clone, Debug)]
-pub struct Landed {
-    /// The secret id of its tokens.
-    pub family: FamilySecretId,
-    /// What was granted.
-    pub redeemed: Redeemed,
-    /// When it ends at the latest.
-    pub expires_at: Timestamp,
-    /// When it began.
-    pub now: Timestamp,
-}
-
 /// A sign-in that began in this browser, at this host, not too long ago.
 struct Underway {
     transaction: Transaction,
@@ -101,6 +89,11 @@ pub async fn arrive(op: &Provider, arrival: &Arrival, now: Timestamp) -> Result<
     let underway = Underway { transaction, verifier, cookie, client, return_to };
     match &arrival.answer {
         Answer::Code(code) => redeem(op, arrival, code, &underway, now).await,
+        // Its page would only be asked for a sign-in once more.
+        Answer::Error(_) if underway.client.metadata.forward_auth => Err(Refusal::from(Rejection::new(
+            ErrorCode::AccessDenied,
+            "You were not signed in to the application. Open its page again to try once more.",
+        ))),
         Answer::Error(error) => answered_no(op, &underway, error, now),
     }
 }
@@ -156,10 +149,8 @@ async fn redeem(
     let is_ours = |uri: &str| op.policy.browser.is_callback(uri);
     match op.store.redeem_at_callback(&claim, REPEAT, is_ours, now).await? {
         Handoff::Redeemed(redeemed) => {
-            let (family, expires_at) = (claim.family.id, claim.family.expires_at);
-            let landed = Landed { family, redeemed: *redeemed, expires_at, now };
             let cookie = if client.metadata.forward_auth {
-                web_session::begin(op, client, &landed).await?
+                web_session::begin(op, client, &arrival.host, &redeemed, now).await?
             } else {
                 refresh_cookie(op, client, (claim.family.id, redeemed.handle), now).await?
             };

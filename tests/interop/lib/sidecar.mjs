@@ -11,9 +11,9 @@ import { audience, binary, issuer } from "./server.mjs";
 import { until } from "./wait.mjs";
 
 const verify = process.env.INTEROP_VERIFY_BINARY ?? join(dirname(binary), "signet-verify");
-const recipe = fileURLToPath(new URL("../../../docs/recipes/nginx.conf", import.meta.url));
 
-async function freePort() {
+/** A port that nobody uses. */
+export async function freePort() {
   const server = createPlainServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
@@ -22,8 +22,9 @@ async function freePort() {
   return port;
 }
 
-function run(command, args) {
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+/** Runs a program that ends when it is told to. */
+export function run(command, args, env = process.env) {
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env });
   let said = "";
   child.stderr.on("data", (chunk) => { said += chunk; });
   const ended = new Promise((resolve) => {
@@ -65,10 +66,7 @@ export async function startSidecar(...args) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const program = run(verify, ["--issuer", issuer, "--audience", audience, "--listen", `127.0.0.1:${port}`, "--json", ...args]);
-  const ready = until("the sidecar is ready", async () => (await fetch(`${url}/readyz`)).status === 200);
-  const early = program.ended.then((how) => { throw new Error(`the sidecar ended: ${JSON.stringify(how)}\n${program.said()}`); });
-  early.catch(() => {});
-  await Promise.race([ready, early]);
+  await ready("the sidecar", program, async () => (await fetch(`${url}/readyz`)).status === 200);
   return { ...program, port, url };
 }
 
@@ -81,12 +79,22 @@ export async function sidecarFails(...args) {
 
 /** nginx with the documented recipe, in front of these two. */
 export async function startNginx({ sidecar, api }) {
-  const dir = await mkdtemp(join(tmpdir(), "signet-nginx-"));
   const port = await freePort();
-  let site = await readFile(recipe, "utf8");
-  for (const [documented, used] of [["127.0.0.1:9400", sidecar.port], ["127.0.0.1:8000", api.port], ["127.0.0.1:8080", port]]) {
+  const url = `http://127.0.0.1:${port}`;
+  return runNginx("nginx.conf", [
+    ["127.0.0.1:9400", `127.0.0.1:${sidecar.port}`],
+    ["127.0.0.1:8000", `127.0.0.1:${api.port}`],
+    ["127.0.0.1:8080", `127.0.0.1:${port}`],
+  ], { url, up: async () => (await fetch(url)).status > 0 });
+}
+
+/** nginx with one of the documented recipes, in which what is documented is replaced by what is used, once it is up. */
+export async function runNginx(recipe, names, { url, up }) {
+  const dir = await mkdtemp(join(tmpdir(), "signet-nginx-"));
+  let site = await readFile(fileURLToPath(new URL(`../../../docs/recipes/${recipe}`, import.meta.url)), "utf8");
+  for (const [documented, used] of names) {
     if (!site.includes(documented)) throw new Error(`the recipe does not name ${documented}`);
-    site = site.replaceAll(documented, `127.0.0.1:${used}`);
+    site = site.replaceAll(documented, used);
   }
   await writeFile(join(dir, "site.conf"), site);
   const scratch = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${dir}/${name};`);
@@ -100,11 +108,7 @@ export async function startNginx({ sidecar, api }) {
     http { access_log off; ${scratch.join(" ")} include ${dir}/site.conf; }
   `);
   const program = run("nginx", ["-p", dir, "-e", "stderr", "-c", join(dir, "nginx.conf")]);
-  const url = `http://127.0.0.1:${port}`;
-  const up = until("nginx answers", async () => (await fetch(url)).status > 0);
-  const early = program.ended.then((how) => { throw new Error(`nginx ended: ${JSON.stringify(how)}\n${program.said()}`); });
-  early.catch(() => {});
-  await Promise.race([up, early]);
+  await ready("nginx", program, up);
   return {
     url,
     said: program.said,
@@ -113,4 +117,11 @@ export async function startNginx({ sidecar, api }) {
       await rm(dir, { recursive: true });
     },
   };
+}
+
+/** Waits until a program answers, or tells why it never will. */
+export async function ready(name, program, up) {
+  const early = program.ended.then((how) => { throw new Error(`${name} ended: ${JSON.stringify(how)}\n${program.said()}`); });
+  early.catch(() => {});
+  await Promise.race([until(`${name} answers`, up), early]);
 }

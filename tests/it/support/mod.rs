@@ -13,7 +13,9 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod surfer;
 pub(crate) mod tls;
+pub(crate) mod web_application;
 
 /// What every specification uses.
 pub(crate) mod prelude {

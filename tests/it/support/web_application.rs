@@ -5,7 +5,6 @@ use signet::config::Config;
 use signet::digest::{base64url, sha256};
 
 use super::browser::Browser;
-use super::client::{VERIFIER, challenge};
 use super::http::{Request, Response, encode};
 use super::people::AUDIENCE;
 use super::server::Server;
@@ -69,33 +68,38 @@ impl Server {
 impl Browser<'_> {
     /// Signs in to an application; afterwards the jar holds its session's cookie.
     pub(crate) async fn enter(&mut self, client: &str, host: &str, user: (&str, &str)) {
-        use signet::model::family::{FamilySecretId};
-        use signet::model::rotation::Counters;
-        use signet::oauth::client_metadata::ClientClass;
-        use signet::secret::*;
-        use signet::storage::*;
-        let s = self.server;
-        let redirect_uri = format!("{host}/session/callback");
-        let asked = super::client::request(client).with("redirect_uri", &redirect_uri).without("scope");
-        let code = self.sign_in(&asked, user).await.code();
-        let redeem = RedeemRequest {
-            code: CodeHash::from(&AuthorizationCode::new(code)),
-            client: ClientId::from(client),
-            redirect_uri,
-            code_challenge: Some(challenge(VERIFIER)),
-            family: NewFamily {
-                id: FamilySecretId::generate(s.op.entropy.as_ref()).unwrap(),
-                class: ClientClass::Cookie,
-                counters: Counters::begin(s.now(), &s.op.policy.refresh.cookie.policy),
-                expires_at: s.now().plus(30 * super::server::DAY),
-                idle: 30 * super::server::DAY,
-            },
-            origin: signet::model::audit::Origin::default(),
-        };
-        let Redemption::Redeemed(redeemed) = s.op.store.redeem_code(&redeem, s.now()).await.unwrap() else { panic!() };
-        let cookie = WebSessionCookie::new(s.op.entropy.secret("").unwrap());
-        let new = NewWebSession { cookie: (&cookie).into(), client: ClientId::from(client), family: redeemed.handle, replaces: None };
-        s.op.store.begin_web_session(&new, s.now()).await.unwrap().unwrap();
-        self.cookies.insert(cookie_name(client, host == AUTH), cookie.reveal().to_owned());
+        let page = if host == AUTH { "https://mail.other.com/" } else { "https://wiki.example.com/page?x=1" };
+        let landed = self.try_enter(client, host, page, user).await.expect("no answer of /authorize");
+        assert_eq!(landed.location(), page);
+        assert!(self.cookies.contains_key(&cookie_name(client, host == AUTH)), "{landed:?}");
+    }
+
+    /// Goes from `/session/start` over whatever pages there are to `/session/callback`, and returns its answer; `None`
+    /// where the way ends before.
+    pub(crate) async fn try_enter(
+        &mut self,
+        client: &str,
+        host: &str,
+        page: &str,
+        user: (&str, &str),
+    ) -> Option<Response> {
+        let at = |target: &str| self.server.get(target).host(&host["https://".len()..]);
+        let start = at(&format!("/session/start?{}", encode(&[("client_id", client), ("return_to", page)])));
+        let mut response = self.send(start).await;
+        for _ in 0..5 {
+            let location = response.header("location")?.to_owned();
+            if let Some(target) = location.strip_prefix(host) {
+                let arrival = self.server.get(target).host(&host["https://".len()..]);
+                return Some(self.send(arrival).await);
+            }
+            let target = location.strip_prefix(self.server.origin()).unwrap_or(&location).to_owned();
+            response = if target.starts_with("/login") {
+                let page = self.page(&target).await;
+                self.login(&page, user).await
+            } else {
+                self.get(&target).await
+            };
+        }
+        None
     }
 }
