@@ -40,7 +40,7 @@ impl Credentials {
 }
 
 /// A client that has proved who it is (or is public and active). A proof: only [`authenticate`] makes one, and
-/// [`AuthenticatedClient::of_this_servers_cookie_mode`].
+/// `of_this_servers_cookie_mode`.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient(Arc<Client>);
 
