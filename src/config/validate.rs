@@ -2,6 +2,7 @@
 
 use super::refresh::RefreshClass;
 use super::{Config, Error, Mode};
+use crate::oauth::page;
 
 /// What [`is_issuer`] accepts, for error messages.
 pub(super) const ISSUER: &str =
@@ -158,15 +159,9 @@ fn hosts_speak_like_the_issuer(config: &Config) -> Option<(&'static str, String)
 /// A cookie for a domain can be set by a host of that domain alone.
 fn cookie_domains_have_a_host(config: &Config) -> Option<(&'static str, String)> {
     let hosts = config.browser.hosts.iter().chain([&config.public_url]);
-    let names: Vec<String> = hosts
-        .filter_map(|host| url::Url::parse(host).ok())
-        .filter_map(|url| url.host_str().map(str::to_owned))
-        .collect();
-    let within = |domain: &str, name: &str| {
-        name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
-    };
-    let lonely =
-        config.browser.cookie_domains.iter().find(|domain| !names.iter().any(|name| within(domain, name)))?;
+    let names: Vec<String> = hosts.filter_map(|host| page::host_of(host)).collect();
+    let domains = &config.browser.cookie_domains;
+    let lonely = domains.iter().find(|domain| !names.iter().any(|name| page::is_within(name, domain)))?;
     Some((
         "browser.cookie_domains",
         format!("names {lonely}, but neither public_url nor browser.hosts is a host of it"),

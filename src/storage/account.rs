@@ -96,7 +96,7 @@ const KEEP_FAMILIES: Sql = Sql::both(
     "UPDATE refresh_family SET epoch = $3
      WHERE user_id = $1 AND session_id = $2 AND status = 'active' AND epoch = $3 - 1",
 );
-pub(super) const KEEP_WEB_SESSIONS: Sql =
+const KEEP_WEB_SESSIONS: Sql =
     Sql::both("UPDATE web_session SET epoch = $3 WHERE user_id = $1 AND session_id = $2 AND epoch = $3 - 1");
 const DELETE_CONSENT: Sql = Sql::both("DELETE FROM consent WHERE user_id = $1 AND client_id = $2");
 const DELETE_CODES_OF_CLIENT: Sql =
@@ -387,7 +387,18 @@ async fn keep_session(
     if tx.execute(&KEEP_SESSION, args![user, session, epoch, now]).await? != 1 {
         return Ok(false);
     }
+    keep_below(tx, (user, epoch), session).await?;
+    Ok(true)
+}
+
+/// Takes what hangs on a session that stays over into the user's new epoch: only what was good under the one before,
+/// since what had been void must not come back.
+pub(super) async fn keep_below(
+    tx: &mut Tx,
+    (user, epoch): (UserId, i64),
+    session: SessionId,
+) -> Result<(), Error> {
     tx.execute(&KEEP_FAMILIES, args![user, session, epoch]).await?;
     tx.execute(&KEEP_WEB_SESSIONS, args![user, session, epoch]).await?;
-    Ok(true)
+    Ok(())
 }

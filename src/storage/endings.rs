@@ -1,6 +1,6 @@
 //! Ending things: sessions, families, codes; one transaction each, always in the order user, session, family.
 
-use super::account::KEEP_WEB_SESSIONS;
+use super::account::keep_below;
 use super::db::{Sql, Tx, args, retried};
 use super::outbox::Voided;
 use super::{Error, Store};
@@ -25,11 +25,6 @@ const SET_PASSWORD: Sql = Sql::both(
 const KEEP_SESSION: Sql = Sql::both(
     "UPDATE login_session SET epoch = (SELECT u.epoch FROM users u WHERE u.id = $1)
      WHERE user_id = $1 AND id = $2 AND ended_at IS NULL
-        AND epoch = (SELECT u.epoch - 1 FROM users u WHERE u.id = $1)",
-);
-const KEEP_FAMILIES: Sql = Sql::both(
-    "UPDATE refresh_family SET epoch = (SELECT u.epoch FROM users u WHERE u.id = $1)
-     WHERE user_id = $1 AND session_id = $2 AND status = 'active'
         AND epoch = (SELECT u.epoch - 1 FROM users u WHERE u.id = $1)",
 );
 const END_SESSIONS_OF_USER: Sql = Sql::both(
@@ -78,7 +73,6 @@ pub(super) const ALL: &[Sql] = &[
     DISABLE,
     SET_PASSWORD,
     KEEP_SESSION,
-    KEEP_FAMILIES,
     END_SESSIONS_OF_USER,
     END_FAMILIES_OF_USER,
     DELETE_CODES_OF_USER,
@@ -209,8 +203,7 @@ impl Store {
             if let Some(keep) = keep
                 && tx.execute(&KEEP_SESSION, args![user, keep]).await? == 1
             {
-                tx.execute(&KEEP_FAMILIES, args![user, keep]).await?;
-                tx.execute(&KEEP_WEB_SESSIONS, args![user, keep, epoch]).await?;
+                keep_below(&mut tx, (user, epoch), keep).await?;
                 kept = Some(keep);
             } else {
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;

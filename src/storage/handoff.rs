@@ -83,10 +83,10 @@ pub struct Repeated {
     pub is_untouched: bool,
 }
 
-/// How long a family in a browser's cookie lives.
-#[derive(Clone, Copy, Debug)]
+/// How long a browser keeps the cookie that a callback sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CookieLife {
-    /// When it ends at the latest.
+    /// When what it stands for ends at the latest.
     pub expires_at: Timestamp,
     /// Whether the cookie outlives the browser: "Keep me signed in".
     pub remember: bool,

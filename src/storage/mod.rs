@@ -48,7 +48,7 @@ pub use endings::{Ended, Target};
 pub use error::Error;
 pub use families::{FamilySummary, NewFamily, RotateRequest, Rotated, Rotation};
 pub use feed::{Draft, Drained, FeedHead, Made, Sealed};
-pub use handoff::{Handoff, Repeated};
+pub use handoff::{CookieLife, Handoff, Repeated};
 pub use installation::Installation;
 pub use interactions::Interaction;
 pub use keys::KeyStep;
@@ -59,7 +59,7 @@ pub use standing::TokenStanding;
 pub use sweep::{SweepCursor, Swept};
 pub use throttle::{Admission, Bucket};
 pub use users::UserChange;
-pub use web_sessions::{NewWebSession, WebSession, WebSessionLife};
+pub use web_sessions::{NewWebSession, WebSession};
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::db::{Sql, args};
+use super::handoff::CookieLife;
 use super::row::{json, span, time};
 use super::sessions::TOUCH;
 use super::{Error, Store};
@@ -92,15 +93,6 @@ pub struct NewWebSession {
     pub family: FamilyHandle,
 }
 
-/// How long the browser should keep the cookie of a new web session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WebSessionLife {
-    /// When the login session ends at the latest, and the web session with it.
-    pub expires_at: Timestamp,
-    /// Whether the user asked to stay signed in beyond the browser's closing.
-    pub remember: bool,
-}
-
 /// A live web session.
 #[derive(Clone, Debug)]
 pub struct WebSession {
@@ -135,14 +127,14 @@ impl Store {
         &self,
         new: &NewWebSession,
         now: Timestamp,
-    ) -> Result<Option<WebSessionLife>, Error> {
+    ) -> Result<Option<CookieLife>, Error> {
         let mut tx = self.db.begin().await?;
         if tx.execute(&BEGIN, args![&new.cookie, &new.client, now, new.family]).await? == 0 {
             return Ok(None);
         }
         let life = tx.fetch_optional::<(i64, bool)>(&LIFE, args![&new.cookie]).await?;
         tx.commit().await?;
-        Ok(life.map(|(expires_at, remember)| WebSessionLife { expires_at: time(expires_at), remember }))
+        Ok(life.map(|(expires_at, remember)| CookieLife { expires_at: time(expires_at), remember }))
     }
 
     /// The live web session of a cookie at this application; `None` where the cookie authenticates nobody there.

@@ -9,7 +9,7 @@ use super::{over, refused};
 use crate::flow::browser::SetCookie;
 use crate::flow::session::logout;
 use crate::http::app::App;
-use crate::http::cookie::{self, HeldRefresh};
+use crate::http::cookie;
 use crate::http::error::no_store;
 use crate::http::headers::set_cookies;
 use crate::http::request::origin;
@@ -18,16 +18,12 @@ use crate::secret::{ClientId, RefreshToken};
 
 /// Signs this browser out, at every host and in every application.
 pub async fn this_browser(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
-    let Admitted { client, now, .. } = match gate::admit(&request, &app, payload).await {
+    let (Admitted { client, now, .. }, token) = match admitted(&request, &app, payload).await {
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
-    let cookie = match cookie::refresh(&request, &app, &client.id) {
-        Ok(cookie) => cookie,
-        Err(rejection) => return refused(&request, &app, None, &rejection),
-    };
     let origin = origin(&request, &app);
-    match logout::this_browser(&app.provider, &client, token(cookie.as_ref()), &origin, now).await {
+    match logout::this_browser(&app.provider, &client, token.as_ref(), &origin, now).await {
         Ok(ended) => done(&app, &client.id, ended).await,
         Err(rejection) => refused(&request, &app, None, &rejection),
     }
@@ -35,19 +31,28 @@ pub async fn this_browser(request: HttpRequest, app: Data<App>, payload: Payload
 
 /// Signs the user out on every device.
 pub async fn all_devices(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
-    let Admitted { client, now, .. } = match gate::admit(&request, &app, payload).await {
+    let (Admitted { client, now, .. }, token) = match admitted(&request, &app, payload).await {
         Ok(admitted) => admitted,
         Err(response) => return response,
     };
-    let cookie = match cookie::refresh(&request, &app, &client.id) {
-        Ok(cookie) => cookie,
-        Err(rejection) => return refused(&request, &app, None, &rejection),
-    };
     let origin = origin(&request, &app);
-    match logout::all_devices(&app.provider, &client, token(cookie.as_ref()), &origin, now).await {
+    match logout::all_devices(&app.provider, &client, token.as_ref(), &origin, now).await {
         Ok(Some(ended)) => done(&app, &client.id, ended).await,
-        Ok(None) => over(&request, &app, cookie.as_ref().map(|_| &client.id)),
+        Ok(None) => over(&request, &app, token.as_ref().map(|_| &client.id)),
         Err(rejection) => refused(&request, &app, None, &rejection),
+    }
+}
+
+/// What has passed the gate, and the refresh token that came with it.
+async fn admitted(
+    request: &HttpRequest,
+    app: &App,
+    payload: Payload,
+) -> Result<(Admitted, Option<RefreshToken>), HttpResponse> {
+    let admitted = gate::admit(request, app, payload).await?;
+    match cookie::refresh(request, app, &admitted.client.id) {
+        Ok(held) => Ok((admitted, held.map(|held| held.token))),
+        Err(rejection) => Err(refused(request, app, None, &rejection)),
     }
 }
 
@@ -58,8 +63,4 @@ async fn done(app: &App, client: &ClientId, ended: impl Serialize) -> HttpRespon
     let mut response = response.json(ended);
     revocation::announce(app, &mut response).await;
     response
-}
-
-fn token(held: Option<&HeldRefresh>) -> Option<&RefreshToken> {
-    held.map(|held| &held.token)
 }
