@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod entropy;
+pub mod fetch;
 pub mod flow;
 pub mod http;
 pub mod jose;

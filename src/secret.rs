@@ -45,6 +45,10 @@ secret_type! {
     AuthorizationCode;
     /// A client secret (RFC 6749 §2.3.1).
     ClientSecret;
+    /// What opens a client's configuration endpoint (RFC 7592 §1.2).
+    RegistrationToken;
+    /// What allows to register a client (RFC 7591 §1.2).
+    InitialAccessToken;
     /// The value of the login-session cookie.
     SessionCookie;
     /// The value of the cookie that binds interactions to the browser that began them.
@@ -105,6 +109,10 @@ hash_type! {
     CodeHash of AuthorizationCode;
     /// Hash of a [`ClientSecret`].
     ClientSecretHash of ClientSecret;
+    /// Hash of a [`RegistrationToken`].
+    RegistrationTokenHash of RegistrationToken;
+    /// Hash of an [`InitialAccessToken`].
+    InitialAccessTokenHash of InitialAccessToken;
     /// Hash of a [`SessionCookie`].
     SessionHash of SessionCookie;
     /// Hash of a [`BrowserCookie`].

@@ -13,6 +13,7 @@ use crate::model::user::NewUser;
 use crate::oauth::client_metadata::{ClientMetadata, MetadataProblem};
 use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::oauth::issuer::Issuer;
+use crate::oauth::registration::Registered;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash, Password, UserId};
 use crate::storage::{ClientChange, Error, Store};
 
@@ -150,6 +151,10 @@ async fn ensure_client(
         metadata,
         secret,
         previous_secret: None,
+        sealed_secret: None,
+        registered: Registered::Operator,
+        registration_token: None,
+        fetched_until: None,
         disabled_at: None,
         created_at: now,
         updated_at: now,

@@ -9,13 +9,16 @@ pub mod browser;
 pub mod cleanup;
 pub mod database;
 mod error;
+pub mod fetch;
 pub mod http;
 pub mod keys;
 mod load;
 pub mod log;
 mod nearest;
 pub mod passwords;
+pub mod protocol;
 pub mod refresh;
+pub mod registration;
 mod render;
 pub mod revocation;
 mod section;
@@ -69,6 +72,12 @@ section! {
             throttle: throttle::Throttle = throttle::Throttle::default();
             /// `[http]`
             http: http::Http = http::Http::default();
+            /// `[protocol]`
+            protocol: protocol::Protocol = protocol::Protocol::default();
+            /// `[registration]`
+            registration: registration::Registration = registration::Registration::default();
+            /// `[fetch]`
+            fetch: fetch::Fetch = fetch::Fetch::default();
             /// `[tls]`
             tls: tls::Tls = tls::Tls::default();
             /// `[cleanup]`

@@ -201,6 +201,23 @@ impl Rule<PathBuf> for Folder {
     }
 }
 
+/// A path that is given.
+pub(super) struct PathOf;
+
+impl Rule<PathBuf> for PathOf {
+    fn expected(&self) -> String {
+        "the path of a file".to_owned()
+    }
+
+    fn accept(&self, raw: &Raw) -> Option<PathBuf> {
+        raw.as_text().filter(|text| !text.is_empty()).map(PathBuf::from)
+    }
+
+    fn write(&self, value: &PathBuf, _: Secrets) -> Option<String> {
+        Some(quoted(&value.to_string_lossy()))
+    }
+}
+
 /// A file, if one is named.
 pub(super) struct File;
 

@@ -24,6 +24,8 @@ pub struct LiveToken {
     pub client: ClientId,
     /// The user as of now; `None` for a client's own token.
     pub subject: Option<Subject>,
+    /// The `claims` parameter that was granted, as JSON.
+    pub claims_request: Option<String>,
     /// `sid` of a user's token.
     pub session: Option<SessionId>,
 }
@@ -89,12 +91,14 @@ pub async fn standing(op: &Provider, claims: Claims) -> Outcome<Option<LiveToken
     };
     if claims.get("rv").is_none() {
         let live = op.store.client_token_is_live(&client, jti, issued_at).await?;
-        return Ok(live.then_some(LiveToken { claims, scope, client, subject: None, session: None }));
+        let own = LiveToken { claims, scope, client, subject: None, claims_request: None, session: None };
+        return Ok(live.then_some(own));
     }
     let Some(standing) = coordinates(&claims, &client, (jti, issued_at)) else { return Ok(None) };
-    let Some(subject) = op.store.user_token_subject(standing).await? else { return Ok(None) };
+    let Some(found) = op.store.user_token_subject(standing).await? else { return Ok(None) };
     let session = claims.str("sid").and_then(|sid| sid.parse().ok());
-    Ok(Some(LiveToken { claims, scope, client, subject: Some(subject), session }))
+    let (subject, claims_request) = (Some(found.subject), found.claims_request);
+    Ok(Some(LiveToken { claims, scope, client, subject, claims_request, session }))
 }
 
 /// `sub` and `rv`, by which a user's token is found in the database.
@@ -106,7 +110,7 @@ fn coordinates(
     let rv = claims.get("rv")?.as_array()?;
     let [epoch, family, generation] = rv.as_slice() else { return None };
     Some(TokenStanding {
-        user: claims.str("sub")?.parse().ok()?,
+        subject: claims.str("sub")?.to_owned(),
         client: client.clone(),
         epoch: epoch.as_i64()?,
         family: FamilyHandle(family.as_str()?.parse().ok()?),

@@ -79,7 +79,7 @@ async fn refresh_token(
         "active": true,
         "token_type": "refresh_token",
         "iss": op.policy.issuer.as_str(),
-        "sub": family.user,
+        "sub": rotated.subject.sub(),
         "client_id": family.client,
         "username": rotated.subject.username,
         "scope": family.scope,

@@ -144,7 +144,7 @@ pub async fn access_token(
     let seconds = lifetime.as_secs();
     let claims = AccessClaims {
         iss: op.policy.issuer.as_str().to_owned(),
-        sub: subject.map_or_else(|| request.client.id.0.clone(), |subject| subject.id.to_string()),
+        sub: subject.map_or_else(|| request.client.id.0.clone(), Subject::sub),
         aud: match request.audience {
             // RFC 9068 §2.2 requires one: what such a token opens is this server's own /userinfo.
             [] => Audience::One(op.policy.issuer.as_str().to_owned()),
@@ -197,7 +197,7 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
         chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
     let claims = IdClaims {
         iss: op.policy.issuer.as_str().to_owned(),
-        sub: user.subject.id.to_string(),
+        sub: user.subject.sub(),
         aud: client.id.0.clone(),
         azp: client.id.0.clone(),
         exp: iat.saturating_add(seconds),

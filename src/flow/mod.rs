@@ -9,6 +9,7 @@ pub mod authorize;
 pub mod bearer;
 pub mod browser;
 pub mod client_auth;
+pub mod client_keys;
 pub mod clients;
 pub mod consent;
 pub mod forward_auth;
@@ -27,6 +28,7 @@ pub mod rejection;
 pub mod revocation;
 pub mod revoke;
 pub mod session;
+pub mod subject;
 pub mod userinfo;
 pub mod web_cookie;
 
@@ -35,6 +37,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, Timestamp};
 use crate::digest::{MacKey, derive_key};
 use crate::entropy::{Entropy, EntropyError};
+use crate::fetch::Fetcher;
 use crate::model::audit::{AuditEntry, Event};
 use crate::model::refresh_token::RefreshTokenKeys;
 use crate::secret::AuditId;
@@ -50,6 +53,10 @@ pub struct Provider {
     pub feed: revocation::Feed,
     /// Registered clients, from memory where that is fresh enough.
     pub clients: clients::Clients,
+    /// Their public keys.
+    pub client_keys: client_keys::ClientKeys,
+    /// Asks other servers.
+    pub fetch: Fetcher,
     /// Sign-ins begun and not finished, by address.
     pub unfinished: limiter::Limiter,
     /// The hashing threads.
@@ -94,6 +101,8 @@ pub struct Secrets {
     pub forms: MacKey,
     /// Hides account names in throttle buckets.
     pub buckets: MacKey,
+    /// Makes pairwise subjects; another key would make every user another.
+    pub subjects: MacKey,
     /// Binds `/session/start` to `/session/callback`.
     pub transactions: session::transaction::TransactionKeys,
 }
@@ -106,6 +115,7 @@ impl Secrets {
             refresh_tokens: RefreshTokenKeys::new(issuer, (1, key("refresh-token/1")), Vec::new())?,
             forms: key("form-token/1"),
             buckets: MacKey::new(&derive_key(&master.derive("throttle/1"), issuer)),
+            subjects: key("pairwise-subject/1"),
             transactions: session::transaction::TransactionKeys {
                 state: key("session-state/1"),
                 verifier: key("session-verifier/1"),

@@ -8,9 +8,10 @@ use crate::model::password_policy::PasswordPolicy;
 use crate::model::rotation::{ClassDefaults, RotationPolicy};
 use crate::model::session_policy::{Change, SessionLimit};
 use crate::oauth::algorithm::Algorithm;
-use crate::oauth::client_metadata::{ClientClass, TheftResponse};
+use crate::oauth::client_metadata::{ClientClass, Profile, TheftResponse};
 use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::oauth::issuer::Issuer;
+use crate::oauth::scope::Scope;
 
 /// Everything a deployment may decide.
 #[derive(Clone, Debug)]
@@ -27,6 +28,10 @@ pub struct Policy {
     pub sessions: SessionPolicy,
     /// Hosts at which browsers hold sessions.
     pub browser: BrowserPolicy,
+    /// Clients that register themselves.
+    pub registration: RegistrationPolicy,
+    /// Whether the implicit and hybrid response types exist, for clients whose profile has them.
+    pub legacy_response_types: bool,
     /// Passwords.
     pub passwords: PasswordPolicy,
     /// Guessing.
@@ -154,6 +159,34 @@ impl BrowserPolicy {
     }
 }
 
+/// Clients that register themselves.
+#[derive(Clone, Debug)]
+pub struct RegistrationPolicy {
+    /// Who may.
+    pub mode: RegistrationMode,
+    /// The widest scope of such clients.
+    pub scope: Scope,
+    /// The profile they get.
+    pub profile: Profile,
+    /// One that has never signed anybody in goes after so long.
+    pub unused: Duration,
+    /// Whether a `client_id` may be the address of a metadata document.
+    pub metadata_documents: bool,
+    /// The hosts whose documents are taken; empty for any.
+    pub metadata_document_hosts: Vec<String>,
+}
+
+/// Who may register a client (RFC 7591 §1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Nobody.
+    Off,
+    /// Whoever has an initial access token.
+    Token,
+    /// Anybody.
+    Open,
+}
+
 /// How many guesses may be made.
 #[derive(Clone, Copy, Debug)]
 pub struct ThrottlePolicy {
@@ -172,6 +205,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::oauth::client_metadata::ClientMetadata;
+    use crate::oauth::registration::Registered;
     use crate::secret::ClientId;
 
     #[test]
@@ -194,6 +228,10 @@ mod tests {
             },
             secret: None,
             previous_secret: None,
+            sealed_secret: None,
+            registered: Registered::Operator,
+            registration_token: None,
+            fetched_until: None,
             disabled_at: None,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),

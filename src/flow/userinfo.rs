@@ -62,7 +62,7 @@ pub async fn claims(op: &Provider, token: &AccessToken, now: Timestamp) -> Outco
 /// The standard claims of a user that a scope opens (OpenID Connect Core §5.4).
 pub fn claims_of_scope(subject: &Subject, scope: &Scope) -> Map<String, Value> {
     let mut claims = Map::new();
-    claims.insert("sub".to_owned(), Value::from(subject.id.to_string()));
+    claims.insert("sub".to_owned(), Value::from(subject.sub()));
     let stored = |claims: &mut Map<String, Value>, name: &str| {
         if let Some(value) = subject.claims.get(name) {
             claims.insert(name.to_owned(), value.clone());

@@ -217,7 +217,7 @@ fn pass(user: &SignedIn) -> HttpResponse {
     no_store(&mut response);
     for (header, value) in [
         ("remote-user", subject.username.as_str()),
-        ("remote-subject", &subject.id.to_string()),
+        ("remote-subject", &subject.sub()),
         ("remote-email", subject.email.as_deref().unwrap_or_default()),
         ("remote-name", &name),
         ("remote-groups", &roles.join(",")),

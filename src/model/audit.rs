@@ -74,8 +74,20 @@ events! {
     ClientEnabled = "client.enabled";
     /// A client was deleted.
     ClientDeleted = "client.deleted";
+    /// A client registered itself (RFC 7591).
+    ClientRegistered = "client.registered";
     /// A client's secret was replaced.
     ClientSecretRotated = "client.secret_rotated";
+    /// A resource server was registered.
+    ApiCreated = "api.created";
+    /// A resource server changed.
+    ApiUpdated = "api.updated";
+    /// A resource server was deleted.
+    ApiDeleted = "api.deleted";
+    /// An initial access token was made (RFC 7591 §1.2).
+    InitialAccessTokenCreated = "initial_access_token.created";
+    /// An initial access token was deleted.
+    InitialAccessTokenDeleted = "initial_access_token.deleted";
     /// A signing key was made.
     KeyCreated = "key.created";
     /// A signing key will retire.

@@ -2,7 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::oauth::client_metadata::ClientMetadata;
-use crate::secret::{ClientId, ClientSecret, ClientSecretHash};
+use crate::oauth::registration::Registered;
+use crate::secret::{ClientId, ClientSecret, ClientSecretHash, RegistrationTokenHash};
 
 /// A registered client.
 #[derive(Clone, Debug)]
@@ -15,6 +16,14 @@ pub struct Client {
     pub secret: Option<ClientSecretHash>,
     /// The former secret's hash and until when it is still good.
     pub previous_secret: Option<(ClientSecretHash, Timestamp)>,
+    /// The secret itself, sealed with the master key: where it is the key of a MAC (`client_secret_jwt`).
+    pub sealed_secret: Option<Vec<u8>>,
+    /// How it came to be registered.
+    pub registered: Registered,
+    /// The hash of what opens its configuration endpoint (RFC 7592 §1.2).
+    pub registration_token: Option<RegistrationTokenHash>,
+    /// Until when its metadata, where it was fetched, are taken for current.
+    pub fetched_until: Option<Timestamp>,
     /// When the client was disabled; `None` while active.
     pub disabled_at: Option<Timestamp>,
     /// When it was registered.

@@ -13,6 +13,10 @@ pub struct Grant {
     pub client: ClientId,
     /// By whom.
     pub user: UserId,
+    /// What the client knows the user by, where that is not the id (OpenID Connect Core §8.1).
+    pub subject: Option<String>,
+    /// The `claims` parameter, as JSON (OpenID Connect Core §5.5).
+    pub claims_request: Option<String>,
     /// In which login session.
     pub session: SessionId,
     /// The user's epoch at that moment.

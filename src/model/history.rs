@@ -57,11 +57,21 @@ pub fn sentence(entry: &AuditEntry, client: &str, reader: Reader) -> String {
         Event::UserUpdated => "account changed".to_owned(),
         Event::UserEnabled => "account enabled again".to_owned(),
         Event::ClientCreated => format!("{client} registered"),
+        Event::ClientRegistered => format!("{client} registered itself"),
         Event::ClientUpdated => format!("{client} changed"),
         Event::ClientDisabled => format!("{client} disabled"),
         Event::ClientEnabled => format!("{client} enabled again"),
         Event::ClientDeleted => format!("{client} deleted"),
         Event::ClientSecretRotated => format!("{client} got a new secret"),
+        Event::ApiCreated => format!("API {} registered", detail(entry, "audience")),
+        Event::ApiUpdated => format!("API {} changed", detail(entry, "audience")),
+        Event::ApiDeleted => format!("API {} deleted", detail(entry, "audience")),
+        Event::InitialAccessTokenCreated => {
+            format!("initial access token {} made", detail(entry, "name"))
+        }
+        Event::InitialAccessTokenDeleted => {
+            format!("initial access token {} deleted", detail(entry, "initial_access_token"))
+        }
         Event::KeyCreated => format!("signing key {} made", detail(entry, "kid")),
         Event::KeyRetired => format!("signing key {} got an end", detail(entry, "kid")),
         Event::KeyRemoved => format!("signing key {} taken out of use", detail(entry, "kid")),

@@ -47,6 +47,8 @@ impl User {
 pub struct Subject {
     /// The user.
     pub id: UserId,
+    /// What the client knows the user by, where that is not the id (OpenID Connect Core §8.1).
+    pub pairwise: Option<String>,
     /// `preferred_username`.
     pub username: String,
     /// `email`.
@@ -63,10 +65,18 @@ pub struct Subject {
     pub updated_at: Timestamp,
 }
 
+impl Subject {
+    /// `sub`.
+    pub fn sub(&self) -> String {
+        self.pairwise.clone().unwrap_or_else(|| self.id.to_string())
+    }
+}
+
 impl From<&User> for Subject {
     fn from(user: &User) -> Self {
         Self {
             id: user.id,
+            pairwise: None,
             username: user.username.clone(),
             email: user.email.clone(),
             email_verified: user.email_verified,

@@ -26,12 +26,25 @@ pub struct ClientMetadata {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where a browser may go after logout (OpenID Connect RP-Initiated Logout §3.1).
     pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Which rules the client lives by. Default: `default`.
+    #[serde(skip_serializing_if = "Profile::is_default")]
+    pub profile: Profile,
     /// Grants the client may use (RFC 7591 §2). Default: `authorization_code`.
     pub grant_types: Vec<GrantType>,
     /// Response types the client may use (RFC 7591 §2). Default: `code`.
     pub response_types: Vec<ResponseType>,
     /// How the client proves itself (RFC 7591 §2). Default: `client_secret_basic`.
     pub token_endpoint_auth_method: AuthMethod,
+    /// The algorithm of the client's assertions; if absent, any that fits the method (OpenID Connect Dynamic Client
+    /// Registration §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<String>,
+    /// The client's public keys, by value (RFC 7591 §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<serde_json::Value>,
+    /// Where the client publishes its public keys (RFC 7591 §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// The widest scope the client can ask for (RFC 7591 §2).
     pub scope: Scope,
     /// The client's home page (RFC 7591 §2).
@@ -50,6 +63,29 @@ pub struct ClientMetadata {
     pub contacts: Vec<String>,
     /// Web or native (OpenID Connect Dynamic Client Registration §2). Default: `web`.
     pub application_type: ApplicationType,
+    /// Whether all clients know a user by the same `sub`, or each sector by its own (OpenID Connect Core §8). Default:
+    /// `public`.
+    #[serde(skip_serializing_if = "SubjectType::is_public")]
+    pub subject_type: SubjectType,
+    /// Names the redirect URIs of all clients of one sector (OpenID Connect Core §8.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<String>,
+    /// The algorithm of signed answers of the UserInfo endpoint; if absent, they are plain JSON (OpenID Connect Dynamic
+    /// Client Registration §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<String>,
+    /// The algorithm of request objects; if absent, any (RFC 9101 §10.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<String>,
+    /// Whether authorization requests have to be signed (RFC 9101 §10.5).
+    #[serde(skip_serializing_if = "is_false")]
+    pub require_signed_request_object: bool,
+    /// Where request objects may be fetched (OpenID Connect Dynamic Client Registration §2).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub request_uris: Vec<String>,
+    /// Whether authorization requests need PKCE; if absent, they do (RFC 9700 §2.1.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_pkce: Option<bool>,
     /// The algorithm of ID tokens (OpenID Connect Dynamic Client Registration §2). Default: the deployment's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<String>,
@@ -91,6 +127,30 @@ pub struct ClientMetadata {
     /// The `max_age` of requests that name none, in seconds (OpenID Connect Dynamic Client Registration §2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<u64>,
+    /// The `acr_values` of requests that name none (OpenID Connect Dynamic Client Registration §2).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub default_acr_values: Vec<String>,
+    /// Where a sign-in can be begun by others than the client (OpenID Connect Core §4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiate_login_uri: Option<String>,
+    /// Whom this server tells that a session has ended (OpenID Connect Back-Channel Logout §2.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// Whether logout tokens need `sid` (OpenID Connect Back-Channel Logout §2.2). They always carry it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub backchannel_logout_session_required: bool,
+    /// The page that the browser loads in a frame at logout (OpenID Connect Front-Channel Logout §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontchannel_logout_uri: Option<String>,
+    /// Whether that page gets `iss` and `sid` (OpenID Connect Front-Channel Logout §2).
+    #[serde(skip_serializing_if = "is_false")]
+    pub frontchannel_logout_session_required: bool,
+    /// The software that the client is an instance of (RFC 7591 §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+    /// Its version (RFC 7591 §2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_version: Option<String>,
     /// Whether ID tokens always carry `auth_time` (OpenID Connect Dynamic Client Registration §2).
     pub require_auth_time: bool,
     /// Whether a refresh answers with a new ID token too (OpenID Connect Core §12.2). Default: no, since an RSA
@@ -105,6 +165,42 @@ words! {
         Web = "web",
         /// Runs on the user's device; may use a scheme of its own (RFC 8252 §7.1).
         Native = "native",
+    }
+}
+
+words! {
+    /// Sets of rules that a client lives by. Each is one place in `flow`: a profile only ever decides what is required.
+    Profile ("profile") {
+        /// What is good for every client, with room for what existing ones send.
+        Default = "default",
+        /// OAuth 2.1 to the letter, and nothing that it leaves open to habit.
+        OAuth21 = "oauth21",
+        /// What the OpenID Foundation's certification asks of a provider, where that is less strict.
+        OidcCertification = "oidc-certification",
+    }
+}
+
+impl Profile {
+    /// Whether it is the one of clients that name none.
+    pub const fn is_default(&self) -> bool {
+        matches!(self, Self::Default)
+    }
+}
+
+words! {
+    /// A `subject_type` value (OpenID Connect Core §8).
+    SubjectType ("subject type") {
+        /// The same for all clients.
+        Public = "public",
+        /// Another for each sector.
+        Pairwise = "pairwise",
+    }
+}
+
+impl SubjectType {
+    /// Whether all clients know a user by the same `sub`.
+    pub const fn is_public(&self) -> bool {
+        matches!(self, Self::Public)
     }
 }
 
@@ -230,9 +326,13 @@ impl Default for ClientMetadata {
             client_name: None,
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            profile: Profile::Default,
             grant_types: vec![GrantType::AuthorizationCode],
             response_types: vec![ResponseType::Code],
             token_endpoint_auth_method: AuthMethod::ClientSecretBasic,
+            token_endpoint_auth_signing_alg: None,
+            jwks: None,
+            jwks_uri: None,
             scope: Scope::default(),
             client_uri: None,
             logo_uri: None,
@@ -240,6 +340,13 @@ impl Default for ClientMetadata {
             tos_uri: None,
             contacts: Vec::new(),
             application_type: ApplicationType::Web,
+            subject_type: SubjectType::Public,
+            sector_identifier_uri: None,
+            userinfo_signed_response_alg: None,
+            request_object_signing_alg: None,
+            require_signed_request_object: false,
+            request_uris: Vec::new(),
+            require_pkce: None,
             id_token_signed_response_alg: None,
             access_token_signed_response_alg: None,
             allowed_origins: Vec::new(),
@@ -256,10 +363,24 @@ impl Default for ClientMetadata {
             introspect: false,
             claims: Vec::new(),
             default_max_age: None,
+            default_acr_values: Vec::new(),
+            initiate_login_uri: None,
+            backchannel_logout_uri: None,
+            backchannel_logout_session_required: false,
+            frontchannel_logout_uri: None,
+            frontchannel_logout_session_required: false,
+            software_id: None,
+            software_version: None,
             require_auth_time: false,
             id_token_on_refresh: false,
         }
     }
+}
+
+/// For members that are left out while they are false.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[cfg(test)]

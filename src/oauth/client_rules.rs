@@ -2,6 +2,7 @@
 
 use super::client_metadata::{ApplicationType, ClientClass, ClientMetadata, MetadataProblem};
 use super::grant_type::GrantType;
+use super::oidc_rules;
 use super::redirect_uri::RedirectUri;
 use super::uri;
 
@@ -11,17 +12,17 @@ pub(super) const MAX_ACCESS_TOKEN_SECONDS: u64 = 900;
 pub(super) const MAX_REFRESH_TOKEN_SECONDS: u64 = 400 * 24 * 3600;
 /// Shortest lifetime of any token in seconds; below it, clients refresh without pause.
 pub(super) const MIN_TOKEN_SECONDS: u64 = 30;
-const MAX_URIS: usize = 50;
+pub(super) const MAX_URIS: usize = 50;
 const MAX_CONTACTS: usize = 10;
 const MAX_CLAIM_RULES: usize = 50;
 const MAX_NAME_CHARS: usize = 100;
 const MAX_AUDIENCE_BYTES: usize = 255;
-const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
+pub(super) const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
 
 /// The path at which this server takes codes in cookie mode, on each of its hosts.
 pub const SESSION_CALLBACK: &str = "/session/callback";
 
-type Checked = Result<(), MetadataProblem>;
+pub(super) type Checked = Result<(), MetadataProblem>;
 
 pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_names(client)?;
@@ -29,6 +30,7 @@ pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_grants(client)?;
     check_web_uris(client)?;
     check_algorithms(client)?;
+    oidc_rules::check(client)?;
     check_origins(client)?;
     check_cookie_mode(client)?;
     check_audience(client)?;
@@ -116,6 +118,11 @@ fn check_web_uris(client: &ClientMetadata) -> Checked {
         ("logo_uri", &client.logo_uri),
         ("policy_uri", &client.policy_uri),
         ("tos_uri", &client.tos_uri),
+        ("jwks_uri", &client.jwks_uri),
+        ("sector_identifier_uri", &client.sector_identifier_uri),
+        ("initiate_login_uri", &client.initiate_login_uri),
+        ("backchannel_logout_uri", &client.backchannel_logout_uri),
+        ("frontchannel_logout_uri", &client.frontchannel_logout_uri),
     ] {
         if let Some(uri) = uri {
             uri::check_web(uri)
@@ -271,11 +278,11 @@ fn check_claims(client: &ClientMetadata) -> Checked {
     require(are_distinct(&targets), "claims", "Two rules set the same claim in the same place. Remove one.")
 }
 
-fn require(holds: bool, field: &'static str, message: &'static str) -> Checked {
+pub(super) fn require(holds: bool, field: &'static str, message: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(MetadataProblem::new(field, message)) }
 }
 
-fn are_distinct<T: PartialEq>(items: &[T]) -> bool {
+pub(super) fn are_distinct<T: PartialEq>(items: &[T]) -> bool {
     items.iter().enumerate().all(|(at, item)| !items.iter().skip(at + 1).any(|other| other == item))
 }
 

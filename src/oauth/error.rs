@@ -47,6 +47,12 @@ words! {
         InsufficientScope = "insufficient_scope",
         /// Tokens of this kind cannot be revoked here (RFC 7009 §2.2.1).
         UnsupportedTokenType = "unsupported_token_type",
+        /// The client metadata cannot be registered (RFC 7591 §3.2.2).
+        InvalidClientMetadata = "invalid_client_metadata",
+        /// A redirect URI cannot be registered (RFC 7591 §3.2.2).
+        InvalidRedirectUri = "invalid_redirect_uri",
+        /// An essential `acr` cannot be reached (OpenID Connect Core Unmet Authentication Requirements §2).
+        UnmetAuthenticationRequirements = "unmet_authentication_requirements",
         /// The `resource` is unknown or not for this client (RFC 8707 §2).
         InvalidTarget = "invalid_target",
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
+use crate::config::registration::Mode;
 use crate::config::{self, Config};
 use crate::entropy::Entropy;
+use crate::fetch::{FetchPolicy, Fetcher};
 use crate::flow::policy::{
-    BrowserPolicy, Policy, RefreshPolicy, RevocationPolicy, SessionPolicy, ThrottlePolicy, TokenPolicy,
+    BrowserPolicy, Policy, RefreshPolicy, RegistrationMode, RegistrationPolicy, RevocationPolicy,
+    SessionPolicy, ThrottlePolicy, TokenPolicy,
 };
-use crate::flow::{Provider, Secrets, clients, keys, limiter, revocation};
+use crate::flow::{Provider, Secrets, client_keys, clients, keys, limiter, revocation};
 use crate::jose::master_key_file;
 use crate::jose::seal::MasterKey;
 use crate::model::key_schedule::KeyPolicy;
@@ -18,6 +21,7 @@ use crate::model::password_policy::PasswordPolicy;
 use crate::model::rotation::{ClassDefaults, Late, RotationPolicy};
 use crate::model::session_policy::{Change, OverLimit, SessionLimit};
 use crate::oauth::issuer::Issuer;
+use crate::oauth::scope::Scope;
 use crate::password::{PasswordParams, Passwords};
 use crate::storage::{self, Store};
 
@@ -103,6 +107,8 @@ pub async fn build(config: &Config, store: Store, world: &World) -> Result<Provi
         feed: revocation::Feed::new(&master).map_err(setup)?,
         keys: keys::Keys::new(master, now).map_err(setup)?,
         clients: clients::Clients::default(),
+        client_keys: client_keys::ClientKeys::default(),
+        fetch: fetcher(&config.fetch)?,
         unfinished: limiter::Limiter::new(UNFINISHED_PERIOD, UNFINISHED_BURST),
         passwords: passwords.map_err(setup)?,
         policy,
@@ -213,6 +219,8 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
             on_new_network: change(config.sessions.on_new_network),
             end_on_role_loss: config.sessions.end_on_role_loss,
         },
+        registration: registration(&config.registration),
+        legacy_response_types: config.protocol.legacy_response_types,
         browser: BrowserPolicy {
             hosts: hosts(config, issuer_origin),
             cookie_domains: config.browser.cookie_domains.clone(),
@@ -304,4 +312,36 @@ fn minutes(value: u32) -> Duration {
 
 fn days(value: u32) -> Duration {
     Duration::from_secs(u64::from(value) * 24 * 3600)
+}
+
+fn registration(config: &crate::config::registration::Registration) -> RegistrationPolicy {
+    RegistrationPolicy {
+        mode: match config.mode {
+            Mode::Off => RegistrationMode::Off,
+            Mode::Token => RegistrationMode::Token,
+            Mode::Open => RegistrationMode::Open,
+        },
+        // The configuration was checked when it was read.
+        scope: Scope::parse(&config.scope).unwrap_or_default(),
+        profile: config.profile,
+        unused: Duration::from_secs(u64::from(config.unused_hours) * 3600),
+        metadata_documents: config.metadata_documents,
+        metadata_document_hosts: config.metadata_document_hosts.clone(),
+    }
+}
+
+/// A configured authority that cannot be read is found before anything listens.
+fn fetcher(config: &config::fetch::Fetch) -> Result<Fetcher, SetupError> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).map_err(|error| {
+            SetupError(format!("fetch.trusted_authorities: {} cannot be read: {error}", path.display()))
+        })
+    };
+    let policy = FetchPolicy {
+        timeout: Duration::from_millis(u64::from(config.timeout_ms)),
+        max_concurrent: config.max_concurrent as usize,
+        trusted_authorities: config.trusted_authorities.iter().map(read).collect::<Result<_, _>>()?,
+        private_hosts: config.private_hosts.clone(),
+    };
+    Fetcher::new(policy).map_err(|problem| SetupError(format!("fetch.trusted_authorities: {problem}")))
 }

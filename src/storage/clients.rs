@@ -9,18 +9,19 @@ use crate::clock::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
-use crate::secret::{ClientId, ClientSecretHash};
+use crate::secret::{ClientId, ClientSecretHash, RegistrationTokenHash};
 
 macro_rules! client_columns {
     () => {
-        "client_id, metadata, secret_hash, previous_secret_hash, previous_secret_expires_at, disabled_at, \
-         created_at, updated_at"
+        "client_id, metadata, secret_hash, previous_secret_hash, previous_secret_expires_at, sealed_secret, \
+         registered, registration_token_hash, fetched_until, disabled_at, created_at, updated_at"
     };
 }
 
 const INSERT: Sql = Sql::both(
-    "INSERT INTO clients (client_id, metadata, secret_hash, created_at, updated_at, tokens_not_before)
-     VALUES ($1, $2, $3, $4, $4, $5)",
+    "INSERT INTO clients (client_id, metadata, secret_hash, created_at, updated_at, tokens_not_before, sealed_secret,
+        registered, registration_token_hash, fetched_until)
+     VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9)",
 );
 const BY_ID: Sql = Sql::both(concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id = $1"));
 const PAGE: Sql = Sql::both(concat!(
@@ -85,6 +86,10 @@ struct ClientRow {
     secret_hash: Option<Vec<u8>>,
     previous_secret_hash: Option<Vec<u8>>,
     previous_secret_expires_at: Option<i64>,
+    sealed_secret: Option<Vec<u8>>,
+    registered: String,
+    registration_token_hash: Option<Vec<u8>>,
+    fetched_until: Option<i64>,
     disabled_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
@@ -97,12 +102,21 @@ impl TryFrom<ClientRow> for Client {
         let hash = |bytes: Option<Vec<u8>>, column| {
             bytes.map(|bytes| digest(&bytes, "clients", column).map(ClientSecretHash::from)).transpose()
         };
+        let registration_token = row.registration_token_hash.map(|bytes| {
+            digest(&bytes, "clients", "registration_token_hash").map(RegistrationTokenHash::from)
+        });
+        let registered =
+            row.registered.parse().map_err(|_| Error::Corrupt { table: "clients", column: "registered" })?;
         let previous = hash(row.previous_secret_hash, "previous_secret_hash")?;
         Ok(Self {
             id: ClientId(row.client_id),
             metadata: json(&row.metadata, "clients", "metadata")?,
             secret: hash(row.secret_hash, "secret_hash")?,
             previous_secret: previous.zip(time_option(row.previous_secret_expires_at)),
+            sealed_secret: row.sealed_secret,
+            registered,
+            registration_token: registration_token.transpose()?,
+            fetched_until: time_option(row.fetched_until),
             disabled_at: time_option(row.disabled_at),
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
@@ -140,6 +154,10 @@ impl Store {
             client.created_at,
             // What was issued to a former client of this id stays void.
             Timestamp::from_seconds(client.created_at.seconds()),
+            super::Arg::Blob(client.sealed_secret.clone()),
+            client.registered.as_str(),
+            super::Arg::Blob(client.registration_token.as_ref().map(|hash| hash.as_bytes().to_vec())),
+            client.fetched_until,
         ];
         tx.execute(&INSERT, args).await?;
         finish(tx, audit).await

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::db::{Arg, Db, Sql, Tx, args};
 use super::families::{NewFamily, audience_column};
 use super::row::{json, time, to_json};
+use super::subject::{SubjectRow, subject_columns};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::{AuditEntry, Event, Origin};
@@ -19,8 +20,8 @@ macro_rules! insert {
     ($join:literal, $lock:literal) => {
         concat!(
             "INSERT INTO authorization_code (code_hash, family_handle, client_id, user_id, session_id, epoch, redirect_uri,
-        code_challenge, nonce, scope, audience, offline, auth_time, amr, created_at, expires_at)
-     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+        code_challenge, nonce, scope, audience, offline, auth_time, amr, created_at, expires_at, subject, claims_request)
+     SELECT $1, $2, $3, u.id, s.id, u.epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $17, $18
      FROM users u JOIN login_session s ON s.user_id = u.id",
             $join,
             " WHERE u.id = $4 AND s.id = $5 AND u.disabled_at IS NULL AND s.ended_at IS NULL AND s.epoch = u.epoch
@@ -58,9 +59,9 @@ macro_rules! insert_family {
         concat!(
             "INSERT INTO refresh_family (id, handle, user_id, client_id, session_id, scope, audience, offline, class,
                 base, cur, burst, rotated_at, min_generation, epoch, status, created_at, expires_at, idle_millis,
-                auth_time, amr, address, user_agent)
+                auth_time, amr, address, user_agent, subject, claims_request)
              SELECT $3, a.family_handle, a.user_id, a.client_id, a.session_id, a.scope, a.audience, a.offline, $4,
-                0, 0, 0, $5, 0, a.epoch, 'active', $2, $6, $7, a.auth_time, a.amr, $8, $9
+                0, 0, 0, $5, 0, a.epoch, 'active', $2, $6, $7, a.auth_time, a.amr, $8, $9, a.subject, a.claims_request
              FROM ",
             $source
         )
@@ -77,6 +78,15 @@ macro_rules! insert_audit {
         )
     };
 }
+macro_rules! redeemed_columns {
+    () => {
+        concat!(
+            "a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time, a.amr, \
+             a.subject, a.claims_request, ",
+            subject_columns!()
+        )
+    };
+}
 // One round trip on PostgreSQL. SQLite knows no data-modifying WITH: there four statements in one transaction,
 // with no network between them.
 const REDEEM: Sql = Sql::per(
@@ -87,21 +97,19 @@ const REDEEM: Sql = Sql::per(
         insert_family!("a"),
         "), audit AS (",
         insert_audit!("a"),
-        ") SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
-            a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
-            u.updated_at AS user_updated_at
-         FROM a JOIN users u ON u.id = a.user_id"
+        ") SELECT ",
+        redeemed_columns!(),
+        " FROM a JOIN users u ON u.id = a.user_id"
     ),
     redeem!("code_hash"),
 );
 const INSERT_FAMILY: Sql =
     Sql::both(concat!(insert_family!("authorization_code a WHERE a.code_hash = $1"), ""));
-const READ_REDEEMED: Sql = Sql::both(
-    "SELECT a.family_handle, a.user_id, a.session_id, a.nonce, a.scope, a.audience, a.offline, a.auth_time,
-        a.amr, a.epoch, u.username, u.email, u.email_verified, u.roles, u.claims,
-        u.updated_at AS user_updated_at
-     FROM authorization_code a JOIN users u ON u.id = a.user_id WHERE a.code_hash = $1",
-);
+const READ_REDEEMED: Sql = Sql::both(concat!(
+    "SELECT ",
+    redeemed_columns!(),
+    " FROM authorization_code a JOIN users u ON u.id = a.user_id WHERE a.code_hash = $1"
+));
 // A replay by whoever could have redeemed it: right client, redirect URI and verifier (RFC 6749 §4.1.2). Any other
 // replay revokes nothing, so that a leaked code is no weapon.
 const REPLAYED: Sql = Sql::both(
@@ -125,13 +133,10 @@ struct RedeemedRow {
     offline: bool,
     auth_time: i64,
     amr: String,
-    epoch: i64,
-    username: String,
-    email: Option<String>,
-    email_verified: bool,
-    roles: String,
-    claims: String,
-    user_updated_at: i64,
+    subject: Option<String>,
+    claims_request: Option<String>,
+    #[sqlx(flatten)]
+    user: SubjectRow,
 }
 
 /// A token request's claim on a code.
@@ -172,6 +177,8 @@ pub struct Redeemed {
     pub amr: Vec<String>,
     /// The user as of now.
     pub subject: Subject,
+    /// The `claims` parameter that was granted, as JSON.
+    pub claims_request: Option<String>,
 }
 
 /// What became of a presented code.
@@ -314,6 +321,8 @@ fn insert_args(code: &CodeHash, grant: &Grant, now: Timestamp) -> Vec<Arg> {
         now,
         grant.expires_at,
         grant.epoch,
+        grant.subject.clone(),
+        grant.claims_request.clone(),
     ]
 }
 
@@ -328,15 +337,7 @@ fn redeemed_of(row: RedeemedRow) -> Result<Redeemed, Error> {
         offline: row.offline,
         auth_time: time(row.auth_time),
         amr: json(&row.amr, TABLE, "amr")?,
-        subject: Subject {
-            id: UserId(row.user_id),
-            username: row.username,
-            email: row.email,
-            email_verified: row.email_verified,
-            roles: json(&row.roles, "users", "roles")?,
-            claims: json(&row.claims, "users", "claims")?,
-            epoch: row.epoch,
-            updated_at: time(row.user_updated_at),
-        },
+        subject: row.user.subject(row.subject)?,
+        claims_request: row.claims_request,
     })
 }

@@ -11,6 +11,7 @@ use super::endings::{Ended, Target};
 use super::gather::{Lookup, hex};
 use super::outbox::Voided;
 use super::row::{json, span, time, to_json};
+use super::subject::SubjectRow;
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::{AuditEntry, Event, Origin};
@@ -25,8 +26,9 @@ macro_rules! family_columns {
     () => {
         "f.id, f.handle, f.user_id, f.client_id, f.session_id, f.scope, f.audience, f.offline, f.class, f.base, \
          f.cur, f.burst, f.rotated_at, f.epoch, f.status, f.status_cause, f.created_at, f.expires_at, \
-         f.idle_millis, f.auth_time, f.amr, f.binding, f.address, f.user_agent, u.username, u.email, u.email_verified, u.roles, u.claims, \
-         u.epoch AS user_epoch, u.updated_at AS user_updated_at"
+         f.idle_millis, f.auth_time, f.amr, f.binding, f.address, f.user_agent, f.subject, f.claims_request, \
+         u.id AS subject_id, u.username, u.email, u.email_verified, u.roles, u.claims, u.epoch AS user_epoch, \
+         u.updated_at AS user_updated_at"
     };
 }
 pub(super) use family_columns;
@@ -104,13 +106,10 @@ pub(super) struct FamilyRow {
     binding: Option<String>,
     address: Option<String>,
     user_agent: Option<String>,
-    username: String,
-    email: Option<String>,
-    email_verified: bool,
-    roles: String,
-    claims: String,
-    user_epoch: i64,
-    user_updated_at: i64,
+    subject: Option<String>,
+    claims_request: Option<String>,
+    #[sqlx(flatten)]
+    user: SubjectRow,
 }
 
 impl FamilyRow {
@@ -222,6 +221,8 @@ pub struct Rotated {
     pub amr: Vec<String>,
     /// The user as of now, for the token's claims.
     pub subject: Subject,
+    /// The `claims` parameter that was granted, as JSON.
+    pub claims_request: Option<String>,
     /// Where the family began, or was noted to have moved since.
     pub origin: Origin,
     /// What ended, where the verdict was THEFT.
@@ -379,7 +380,7 @@ impl Store {
 /// Reads one row and lets the verdict function decide; touches nothing.
 fn decide(row: StandingRow, request: &RotateRequest, now: Timestamp) -> Result<(Verdict, Rotated), Error> {
     let mut standing = Standing {
-        user_epoch: row.family.user_epoch,
+        user_epoch: row.family.user.epoch(),
         user_active: row.user_disabled_at.is_none(),
         client_active: row.client_active.unwrap_or(false),
         session_ended: row.session_ended.unwrap_or(false),
@@ -458,19 +459,19 @@ fn rotated_of(row: FamilyRow, verdict: Verdict) -> Result<Rotated, Error> {
         class: row.class.parse().map_err(|_| corrupt("class"))?,
         binding: row.binding,
     };
-    let subject = Subject {
-        id: family.user,
-        username: row.username,
-        email: row.email,
-        email_verified: row.email_verified,
-        roles: json(&row.roles, "users", "roles")?,
-        claims: json(&row.claims, "users", "claims")?,
-        epoch: row.user_epoch,
-        updated_at: time(row.user_updated_at),
-    };
+    let subject = row.user.subject(row.subject)?;
     let amr = json(&row.amr, TABLE, "amr")?;
     let origin = Origin { address: row.address, user_agent: row.user_agent, ..Origin::default() };
-    Ok(Rotated { verdict, family, auth_time: time(row.auth_time), amr, subject, origin, ended: None })
+    Ok(Rotated {
+        verdict,
+        family,
+        auth_time: time(row.auth_time),
+        amr,
+        subject,
+        claims_request: row.claims_request,
+        origin,
+        ended: None,
+    })
 }
 
 fn summary_of(row: SummaryRow) -> FamilySummary {

@@ -2,39 +2,39 @@
 
 use super::db::{Arg, Sql, args};
 use super::gather::{Lookup, hex};
-use super::row::{json, time};
+use super::subject::{SubjectRow, subject_columns};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::user::Subject;
-use crate::secret::{ClientId, FamilyHandle, UserId};
+use crate::secret::{ClientId, FamilyHandle};
 
 macro_rules! of_user_token {
     ($batch:literal) => {
         concat!(
-            "SELECT b.place, u.username, u.email, u.email_verified, u.roles, u.claims, u.epoch, u.updated_at,
-                u.disabled_at IS NULL AS user_active,
+            "SELECT b.place, f.subject, f.claims_request, u.disabled_at IS NULL AS user_active,
                 (SELECT c.tokens_not_before FROM clients c WHERE c.client_id = b.client AND c.disabled_at IS NULL)
                     AS client_not_before,
                 (SELECT i.tokens_not_before FROM installation i) AS not_before,
-                (SELECT f.min_generation FROM refresh_family f WHERE f.handle = b.family AND f.status = 'active'
-                    AND f.user_id = u.id AND (f.offline OR NOT EXISTS (
-                        SELECT 1 FROM login_session s WHERE s.id = f.session_id AND s.ended_at IS NOT NULL)))
-                    AS min_generation,
-                EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = b.jti) AS revoked
-             FROM ",
+                CASE WHEN f.offline OR NOT EXISTS (
+                    SELECT 1 FROM login_session s WHERE s.id = f.session_id AND s.ended_at IS NOT NULL)
+                    THEN f.min_generation END AS min_generation,
+                EXISTS (SELECT 1 FROM revoked_token r WHERE r.jti = b.jti) AS revoked, ",
+            subject_columns!(),
+            " FROM ",
             $batch,
-            " b JOIN users u ON u.id = b.user_id"
+            " b JOIN refresh_family f ON f.handle = b.family AND f.status = 'active'
+                JOIN users u ON u.id = f.user_id"
         )
     };
 }
 const OF_USER_TOKEN: Sql = Sql::per(
     of_user_token!(
-        "(SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) WITH ORDINALITY
-            AS item(user_id, client, family, jti, place))"
+        "(SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[]) WITH ORDINALITY
+            AS item(client, family, jti, place))"
     ),
     of_user_token!(
-        "(SELECT key + 1 AS place, unhex(value->>0) AS user_id, value->>1 AS client, unhex(value->>2) AS family,
-            value->>3 AS jti FROM json_each($1))"
+        "(SELECT key + 1 AS place, value->>0 AS client, unhex(value->>1) AS family, value->>2 AS jti
+            FROM json_each($1))"
     ),
 );
 const OF_CLIENT_TOKEN: Sql = Sql::both(
@@ -48,25 +48,22 @@ pub(super) const ALL: &[Sql] = &[OF_USER_TOKEN, OF_CLIENT_TOKEN];
 
 #[derive(sqlx::FromRow)]
 pub(super) struct UserTokenRow {
-    username: String,
-    email: Option<String>,
-    email_verified: bool,
-    roles: String,
-    claims: String,
-    epoch: i64,
-    updated_at: i64,
+    subject: Option<String>,
+    claims_request: Option<String>,
     user_active: bool,
     client_not_before: Option<i64>,
     not_before: Option<i64>,
     min_generation: Option<i64>,
     revoked: bool,
+    #[sqlx(flatten)]
+    user: SubjectRow,
 }
 
 /// What an access token says of itself, for comparison with the database.
 #[derive(Clone, Debug)]
 pub struct TokenStanding {
-    /// `sub`, where a user's.
-    pub user: UserId,
+    /// `sub`.
+    pub subject: String,
     /// `client_id`.
     pub client: ClientId,
     /// `rv[0]`: the user's epoch at issue.
@@ -81,6 +78,15 @@ pub struct TokenStanding {
     pub issued_at: Timestamp,
 }
 
+/// The user of a live access token.
+#[derive(Clone, Debug)]
+pub struct TokenSubject {
+    /// The user as of now.
+    pub subject: Subject,
+    /// The `claims` parameter that was granted, as JSON.
+    pub claims_request: Option<String>,
+}
+
 /// Finds the user of an access token and what its standing hangs on.
 pub(super) struct UserTokens;
 
@@ -91,7 +97,6 @@ impl Lookup for UserTokens {
 
     fn arrays(keys: &[TokenStanding]) -> Vec<Arg> {
         vec![
-            Arg::Uuids(keys.iter().map(|token| token.user.0).collect()),
             Arg::Texts(keys.iter().map(|token| token.client.0.clone()).collect()),
             Arg::Uuids(keys.iter().map(|token| token.family.0).collect()),
             Arg::Texts(keys.iter().map(|token| token.jti.clone()).collect()),
@@ -99,8 +104,7 @@ impl Lookup for UserTokens {
     }
 
     fn json(token: &TokenStanding) -> serde_json::Value {
-        let (user, family) = (hex(token.user.0.as_bytes()), hex(token.family.0.as_bytes()));
-        serde_json::json!([user, token.client.0, family, token.jti])
+        serde_json::json!([token.client.0, hex(token.family.0.as_bytes()), token.jti])
     }
 }
 
@@ -109,29 +113,18 @@ impl Store {
     ///
     /// # Errors
     /// A storage fault: the caller answers 503, never "active".
-    pub async fn user_token_subject(&self, token: TokenStanding) -> Result<Option<Subject>, Error> {
-        let (user, epoch, generation) = (token.user, token.epoch, i64::from(token.generation));
+    pub async fn user_token_subject(&self, token: TokenStanding) -> Result<Option<TokenSubject>, Error> {
+        let (sub, epoch, generation) = (token.subject.clone(), token.epoch, i64::from(token.generation));
         let issued_at = token.issued_at.millis();
         let Some(row) = self.user_tokens.ask(token).await? else { return Ok(None) };
-        let live = row.user_active
+        let standing = row.user_active
             && row.client_not_before.is_some_and(|earliest| earliest <= issued_at)
             && row.not_before.is_some_and(|earliest| earliest <= issued_at)
-            && row.epoch == epoch
             && row.min_generation.is_some_and(|lowest| lowest <= generation)
             && !row.revoked;
-        if !live {
-            return Ok(None);
-        }
-        Ok(Some(Subject {
-            id: user,
-            username: row.username,
-            email: row.email,
-            email_verified: row.email_verified,
-            roles: json(&row.roles, "users", "roles")?,
-            claims: json(&row.claims, "users", "claims")?,
-            epoch: row.epoch,
-            updated_at: time(row.updated_at),
-        }))
+        let subject = row.user.subject(row.subject)?;
+        let live = standing && subject.epoch == epoch && subject.sub() == sub;
+        Ok(live.then_some(TokenSubject { subject, claims_request: row.claims_request }))
     }
 
     /// Whether a client's own token (client credentials) is live.

@@ -13,6 +13,7 @@ use crate::model::grant::Grant;
 use crate::model::rotation::{ClassDefaults, Counters, Verdict};
 use crate::model::user::NewUser;
 use crate::oauth::client_metadata::{ClientClass, ClientMetadata, TheftResponse};
+use crate::oauth::registration::Registered;
 use crate::oauth::scope::Scope;
 use crate::secret::{
     AuthorizationCode, ClientId, CodeHash, DeviceCookie, DeviceHash, FamilyHandle, SessionCookie,
@@ -56,6 +57,10 @@ impl World {
             metadata: ClientMetadata::default(),
             secret: None,
             previous_secret: None,
+            sealed_secret: None,
+            registered: Registered::Operator,
+            registration_token: None,
+            fetched_until: None,
             disabled_at: None,
             created_at: world.now(),
             updated_at: world.now(),
@@ -116,6 +121,8 @@ impl World {
             handle: FamilyHandle(self.entropy.uuid_v7(self.now()).unwrap()),
             client: ClientId::from("app"),
             user,
+            subject: None,
+            claims_request: None,
             session,
             epoch: self.store.user(user).await.unwrap().unwrap().epoch,
             by_consent: false,

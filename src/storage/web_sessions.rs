@@ -11,11 +11,12 @@ use super::db::{Sql, args};
 use super::handoff::CookieLife;
 use super::row::{json, span, time};
 use super::sessions::TOUCH;
+use super::subject::{SubjectRow, subject_columns};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::user::Subject;
 use crate::oauth::scope::Scope;
-use crate::secret::{ClientId, FamilyHandle, SessionId, UserId, WebSessionHash};
+use crate::secret::{ClientId, FamilyHandle, SessionId, WebSessionHash};
 
 /// What a web session hangs on, as joins that its life is made of. `$2` is the client, `$3` the time.
 macro_rules! live {
@@ -51,9 +52,10 @@ const LIFE: Sql = Sql::both(
 );
 // The time of the login session counts and not its own, since the password given again begins that anew.
 const FIND: Sql = Sql::both(concat!(
-    "SELECT w.session_id, w.family_handle, w.user_id, w.epoch, s.last_seen_at, s.idle_millis, f.auth_time, f.amr, f.scope, f.audience,
-        u.username, u.email, u.email_verified, u.roles, u.claims, u.updated_at
-     FROM web_session w JOIN refresh_family f ON f.handle = w.family_handle AND f.user_id = w.user_id
+    "SELECT w.session_id, w.family_handle, w.epoch, s.last_seen_at, s.idle_millis, f.auth_time, f.amr, f.scope,
+        f.audience, f.subject, ",
+    subject_columns!(),
+    " FROM web_session w JOIN refresh_family f ON f.handle = w.family_handle AND f.user_id = w.user_id
         AND f.client_id = w.client_id AND f.session_id = w.session_id AND f.status = 'active'",
     live!("w"),
     " WHERE w.cookie_hash = $1"
@@ -66,7 +68,6 @@ pub(super) const ALL: &[Sql] = &[BEGIN, LIFE, FIND];
 struct WebSessionRow {
     session_id: Uuid,
     family_handle: Uuid,
-    user_id: Uuid,
     epoch: i64,
     last_seen_at: i64,
     idle_millis: i64,
@@ -74,12 +75,9 @@ struct WebSessionRow {
     amr: String,
     scope: String,
     audience: String,
-    username: String,
-    email: Option<String>,
-    email_verified: bool,
-    roles: String,
-    claims: String,
-    updated_at: i64,
+    subject: Option<String>,
+    #[sqlx(flatten)]
+    user: SubjectRow,
 }
 
 /// A web session to begin under a family that a code has just been redeemed for.
@@ -176,15 +174,6 @@ fn web_session_of(row: WebSessionRow) -> Result<WebSession, Error> {
         scope: Scope::parse(&row.scope).map_err(|_| Error::Corrupt { table: FAMILY, column: "scope" })?,
         audience: json(&row.audience, FAMILY, "audience")?,
         epoch: row.epoch,
-        subject: Subject {
-            id: UserId(row.user_id),
-            username: row.username,
-            email: row.email,
-            email_verified: row.email_verified,
-            roles: json(&row.roles, "users", "roles")?,
-            claims: json(&row.claims, "users", "claims")?,
-            epoch: row.epoch,
-            updated_at: time(row.updated_at),
-        },
+        subject: row.user.subject(row.subject)?,
     })
 }

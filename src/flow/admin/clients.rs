@@ -11,6 +11,7 @@ use crate::flow::rejection::Rejection;
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::registration::Registered;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash};
 use crate::storage::ClientChange;
 
@@ -78,6 +79,10 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
         metadata: request.metadata,
         secret: secret.as_ref().map(ClientSecretHash::from),
         previous_secret: None,
+        sealed_secret: None,
+        registered: Registered::Operator,
+        registration_token: None,
+        fetched_until: None,
         disabled_at: None,
         created_at: by.now,
         updated_at: by.now,

@@ -312,6 +312,8 @@ async fn issue_code(
         handle: FamilyHandle(op.entropy.uuid_v7(now)?),
         client: request.client.clone(),
         user: session.user,
+        subject: None,
+        claims_request: None,
         session: session.id,
         epoch: session.epoch,
         by_consent,

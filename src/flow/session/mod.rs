@@ -11,13 +11,13 @@ pub mod whois;
 
 use serde::Serialize;
 
-use crate::secret::{SessionId, UserId};
+use crate::secret::SessionId;
 
 /// A session as the page sees it.
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionView {
-    /// The user.
-    pub sub: UserId,
+    /// The user, as the client knows them.
+    pub sub: String,
     /// The login session, the same at every host and in every application.
     pub sid: SessionId,
     /// When the user proved who they are, in seconds since 1970.

@@ -44,7 +44,7 @@ pub async fn refresh(
         .take()
         .map(|token| SetCookie::Refresh(client.id.clone(), token, lasting.then_some(left)));
     let session = SessionView {
-        sub: user.subject.id,
+        sub: user.subject.sub(),
         sid: user.session,
         auth_time: user.auth_time.seconds(),
         amr: user.amr,

@@ -65,7 +65,7 @@ fn view(found: Rotated) -> Option<Whois> {
     let name = subject.claims.get("name").and_then(serde_json::Value::as_str).map(ToOwned::to_owned);
     Some(Whois {
         session: SessionView {
-            sub: subject.id,
+            sub: subject.sub(),
             sid: found.family.session?,
             auth_time: found.auth_time.seconds(),
             amr: found.amr,

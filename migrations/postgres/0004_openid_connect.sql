@@ -1,0 +1,74 @@
+-- OpenID Connect for every relying party (docs/conformance.md).
+
+-- The `sub` by which a client knows the user, where that is not the user's id (OpenID Connect Core §8.1), and the
+-- `claims` parameter as it was granted (OpenID Connect Core §5.5).
+ALTER TABLE authorization_code ADD COLUMN subject TEXT;
+ALTER TABLE authorization_code ADD COLUMN claims_request TEXT;
+ALTER TABLE refresh_family ADD COLUMN subject TEXT;
+ALTER TABLE refresh_family ADD COLUMN claims_request TEXT;
+
+-- How a client came to be registered: 'operator', 'dynamic' (RFC 7591) or 'document' (Client ID Metadata Document).
+ALTER TABLE clients ADD COLUMN registered TEXT NOT NULL DEFAULT 'operator';
+-- The access token of its configuration endpoint (RFC 7592 §3).
+ALTER TABLE clients ADD COLUMN registration_token_hash BYTEA;
+-- A secret that is the key of a MAC cannot be kept as a hash: sealed with the master key (client_secret_jwt).
+ALTER TABLE clients ADD COLUMN sealed_secret BYTEA;
+-- When a client that nobody registered by hand was first seen to own a family; those that never do expire.
+ALTER TABLE clients ADD COLUMN used_at BIGINT;
+-- Until when a fetched metadata document is taken for current.
+ALTER TABLE clients ADD COLUMN fetched_until BIGINT;
+
+CREATE TABLE initial_access_token (
+    id          UUID    NOT NULL CONSTRAINT initial_access_token_pk PRIMARY KEY,
+    name        TEXT    NOT NULL,
+    token_hash  BYTEA   NOT NULL CONSTRAINT initial_access_token_hash_unique UNIQUE,
+    uses_left   BIGINT  NOT NULL,
+    created_at  BIGINT  NOT NULL,
+    expires_at  BIGINT  NOT NULL
+);
+
+-- The `jti` of client assertions, each good for one use (RFC 7523 §3).
+CREATE TABLE used_assertion (
+    id_hash     BYTEA   NOT NULL CONSTRAINT used_assertion_pk PRIMARY KEY,
+    expires_at  BIGINT  NOT NULL
+);
+CREATE INDEX used_assertion_expiry ON used_assertion (expires_at);
+
+-- Which clients a login session has signed a user in at: whom to tell when it ends.
+CREATE TABLE session_client (
+    session_id  UUID    NOT NULL,
+    client_id   TEXT    NOT NULL,
+    subject     TEXT,
+    created_at  BIGINT  NOT NULL,
+    CONSTRAINT session_client_pk PRIMARY KEY (session_id, client_id)
+);
+
+-- Who is to be told that a session has ended (OpenID Connect Back-Channel Logout §2.5). `next_at` is empty once nothing
+-- is left to do.
+CREATE TABLE logout_notice (
+    id            UUID    NOT NULL CONSTRAINT logout_notice_pk PRIMARY KEY,
+    client_id     TEXT    NOT NULL,
+    session_id    UUID    NOT NULL,
+    user_id       UUID    NOT NULL,
+    subject       TEXT,
+    created_at    BIGINT  NOT NULL,
+    attempts      BIGINT  NOT NULL,
+    next_at       BIGINT,
+    delivered_at  BIGINT,
+    result        TEXT
+);
+CREATE INDEX logout_notice_due ON logout_notice (next_at);
+CREATE INDEX logout_notice_session ON logout_notice (session_id);
+CREATE INDEX logout_notice_user ON logout_notice (user_id);
+
+-- Resource servers by their audience (RFC 8707). What clients were registered for before becomes one with the defaults.
+CREATE TABLE api (
+    audience    TEXT    NOT NULL CONSTRAINT api_pk PRIMARY KEY,
+    metadata    TEXT    NOT NULL,
+    created_at  BIGINT  NOT NULL,
+    updated_at  BIGINT  NOT NULL
+);
+INSERT INTO api (audience, metadata, created_at, updated_at)
+SELECT a.audience, '{}', MIN(c.created_at), MIN(c.created_at)
+FROM clients c, json_array_elements_text(COALESCE(c.metadata::json -> 'audience', '[]'::json)) AS a(audience)
+GROUP BY a.audience;
