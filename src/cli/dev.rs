@@ -17,6 +17,9 @@ use crate::oauth::uri;
 use crate::server::provider;
 use crate::server::run::run as serve;
 
+/// The names of this machine, where a development server may fetch from.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// Makes what is missing, then serves until told to stop.
 pub(super) async fn run(args: &Dev, global: &Global) -> Outcome {
     let started = monotonic_now();
@@ -159,7 +162,15 @@ fn load(args: &Dev, global: &Global, dir: &Path, (port, admin): (u16, u16)) -> R
         flags.push(flag("--tls", "http.hsts_seconds", "0".to_owned()));
     }
     let sources = Sources { flags, only_named_file: true, ..context::sources(global.config.clone()) };
-    Ok(config::load(&sources, Mode::Dev)?)
+    let mut loaded = config::load(&sources, Mode::Dev)?;
+    // What is developed runs on this machine, its key sets and logout endpoints too.
+    let hosts = &mut loaded.config.fetch.private_hosts;
+    for host in LOOPBACK {
+        if !hosts.iter().any(|known| known == host) {
+            hosts.push(host.to_owned());
+        }
+    }
+    Ok(loaded)
 }
 
 /// Where the server is under a name, as browsers write it.
@@ -207,6 +218,7 @@ mod tests {
         assert_eq!(again.config.public_url, "http://localhost:1");
         assert_eq!(again.config.database.url.reveal(), "postgres://u:p@h/d");
         assert_eq!(again.config.keys.dir, dir.join("keys"));
+        assert_eq!(again.config.fetch.private_hosts, LOOPBACK);
     }
 
     #[cfg(unix)]

@@ -1,7 +1,41 @@
 //! What this server fetches from others, and what it sends them: nothing that a stranger names leads anywhere it should
-//! not (S-027).
+//! not (S-027), and nobody waits for a host that does not answer (R-039).
+//!
+//! `target.rs` judges the URL, `resolver.rs` the addresses of its name, by `address.rs`; `hosts.rs` remembers who does
+//! not answer; `answer.rs` reads. The whole exchange, waiting for a place included, ends within the timeout.
 
+mod address;
+mod answer;
+mod hosts;
+mod resolver;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, RequestBuilder, Response, tls};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::monotonic_now;
+use hosts::Hosts;
+use resolver::{Checked, NotPublic};
+use target::Target;
+
+/// How long a connection is kept for the next exchange with the same host. It stays with the address that was judged.
+const IDLE: Duration = Duration::from_secs(15);
+/// So many connections to one host are kept.
+const KEPT: usize = 2;
+/// Most headers of an answer.
+const HEADERS: usize = 64;
+/// One host may have this part of all places.
+const SHARE: usize = 4;
 
 /// What may be fetched, and how.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +53,19 @@ pub struct FetchPolicy {
 /// Asks other servers, safely. Clones share one pool and one limit.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    #[expect(dead_code, reason = "until it fetches")]
-    policy: FetchPolicy,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    timeout: Duration,
+    private_hosts: Vec<String>,
+    /// Connects to public addresses only.
+    public: Client,
+    /// For hosts that may be at private ones. The two share no connections.
+    private: Client,
+    places: Arc<Semaphore>,
+    hosts: Hosts,
 }
 
 /// What was fetched.
@@ -30,7 +75,7 @@ pub struct Fetched {
     pub body: Vec<u8>,
     /// The media type without parameters, in lower case.
     pub media_type: Option<String>,
-    /// For how long it may be kept, as `Cache-Control: max-age` says.
+    /// For how long it may be kept, as `Cache-Control: max-age` says; zero where it must not be.
     pub max_age: Option<Duration>,
 }
 
@@ -46,7 +91,7 @@ pub enum FetchError {
     Unreachable,
     /// Too slow.
     Timeout,
-    /// Another status than success; redirects are not followed.
+    /// Another status than 200; redirects are not followed.
     Status(u16),
     /// More than [`LONGEST`].
     TooLong,
@@ -54,28 +99,142 @@ pub enum FetchError {
     Busy,
 }
 
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forbidden(why) => f.write_str(why),
+            Self::Unreachable => f.write_str("its host cannot be reached, or its certificate is not trusted"),
+            Self::Timeout => f.write_str("its host did not answer in time"),
+            Self::Status(status) => write!(f, "its host answered {status}"),
+            Self::TooLong => write!(f, "it is longer than {LONGEST} bytes"),
+            Self::Busy => f.write_str("its host has not answered before and is left alone for some seconds"),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {}
+
 impl Fetcher {
     /// A fetcher under a policy.
     ///
     /// # Errors
     /// An authority that cannot be read: one sentence.
     pub fn new(policy: FetchPolicy) -> Result<Self, String> {
-        Ok(Self { policy })
+        let mut authorities = Vec::new();
+        for pem in &policy.trusted_authorities {
+            let found = Certificate::from_pem_bundle(pem).unwrap_or_default();
+            if found.is_empty() {
+                return Err("A file holds no PEM certificate.".to_owned());
+            }
+            authorities.extend(found);
+        }
+        let most = policy.max_concurrent.max(1);
+        let lookups = Arc::new(Semaphore::new(most));
+        let client = |may_be_private| {
+            let resolver = Checked { may_be_private, lookups: Arc::clone(&lookups) };
+            client(resolver, authorities.clone()).map_err(|error| format!("TLS cannot be set up: {error}."))
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                timeout: policy.timeout,
+                private_hosts: policy.private_hosts,
+                public: client(false)?,
+                private: client(true)?,
+                places: Arc::new(Semaphore::new(most)),
+                hosts: Hosts::new((most / SHARE).max(1)),
+            }),
+        })
     }
 
     /// Fetches a document.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn get(&self, _url: &str, _accept: &'static str) -> Result<Fetched, FetchError> {
-        Err(FetchError::Unreachable)
+    pub async fn get(&self, url: &str, accept: &'static str) -> Result<Fetched, FetchError> {
+        let target = target::judge(url, &self.inner.private_hosts)?;
+        let request = self.client(&target).get(target.url.clone()).header(ACCEPT, accept);
+        self.bounded(&target.host, async { answer::document(send(request).await?).await }).await
     }
 
     /// Posts a form and tells the status of the answer.
     ///
     /// # Errors
     /// [`FetchError`], but never [`FetchError::Status`].
-    pub async fn post_form(&self, _url: &str, _form: &[(&str, &str)]) -> Result<u16, FetchError> {
-        Err(FetchError::Unreachable)
+    pub async fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<u16, FetchError> {
+        let target = target::judge(url, &self.inner.private_hosts)?;
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self
+            .client(&target)
+            .post(target.url.clone())
+            .header(ACCEPT, "*/*")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body);
+        self.bounded(&target.host, async { Ok(send(request).await?.status().as_u16()) }).await
     }
+
+    fn client(&self, target: &Target) -> &Client {
+        if target.may_be_private { &self.inner.private } else { &self.inner.public }
+    }
+
+    /// An exchange with a host, once there is a place for it, and all of it in time.
+    async fn bounded<T>(
+        &self,
+        host: &str,
+        exchange: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
+        let hosts = &self.inner.hosts;
+        let until = Instant::from_std(monotonic_now() + self.inner.timeout);
+        let of_host = hosts.admit(host, monotonic_now()).ok_or(FetchError::Busy)?;
+        let places = timeout_at(until, self.places(of_host)).await.ok().flatten();
+        let _places = places.ok_or(FetchError::Busy)?;
+        let outcome = timeout_at(until, exchange).await.unwrap_or(Err(FetchError::Timeout));
+        // A host that answers is there, whatever it says.
+        let silent = matches!(outcome, Err(FetchError::Unreachable | FetchError::Timeout));
+        hosts.note(host, !silent, monotonic_now());
+        outcome
+    }
+
+    /// A place with this host, then one of all: who waits for a slow host keeps nobody else waiting.
+    async fn places(&self, of_host: Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
+        let first = of_host.acquire_owned().await.ok()?;
+        let second = Arc::clone(&self.inner.places).acquire_owned().await.ok()?;
+        Some([first, second])
+    }
+}
+
+/// No redirects, no proxy, no cookies, no decompression: what is asked is what was judged, and what arrives is what
+/// is counted.
+fn client(resolver: Checked, authorities: Vec<Certificate>) -> reqwest::Result<Client> {
+    Client::builder()
+        .user_agent("Signet")
+        .redirect(Policy::none())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .http1_only()
+        .http1_max_headers(HEADERS)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(KEPT)
+        .tls_version_min(tls::Version::TLS_1_2)
+        .tls_certs_merge(authorities)
+        .dns_resolver(resolver)
+        .build()
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, FetchError> {
+    request.send().await.map_err(|error| failure(&error))
+}
+
+fn failure(error: &reqwest::Error) -> FetchError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        if one.is::<NotPublic>() {
+            return FetchError::Forbidden("its host is at no public address");
+        }
+        cause = one.source();
+    }
+    FetchError::Unreachable
 }

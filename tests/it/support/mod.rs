@@ -8,6 +8,7 @@ pub(crate) mod feed;
 pub(crate) mod follower;
 pub(crate) mod http;
 pub(crate) mod inside;
+pub(crate) mod neighbour;
 pub(crate) mod operator;
 pub(crate) mod people;
 pub(crate) mod process;
@@ -27,6 +28,7 @@ pub(crate) mod prelude {
     pub(crate) use super::database::Backend;
     pub(crate) use super::effort::effort;
     pub(crate) use super::http::{Request, Response, encode, exchange};
+    pub(crate) use super::neighbour::Neighbour;
     pub(crate) use super::people::{ALICE, AUDIENCE, BOB, CALLBACK};
     pub(crate) use super::server::{DAY, HOUR, MINUTE, SECOND, Server};
     pub(crate) use super::surfer::Surfer;

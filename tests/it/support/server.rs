@@ -208,6 +208,8 @@ fn config(url: &str, port: u16) -> Config {
     config.tokens.lifetime_jitter_percent = 0;
     config.passwords.memory_kib = 8;
     config.passwords.hash_threads = 1;
+    // Where neighbours are.
+    config.fetch.private_hosts = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
     config.http.workers = 1;
     config.http.shutdown_seconds = 0;
     config
