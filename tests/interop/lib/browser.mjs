@@ -23,7 +23,8 @@ export class Browser {
 
   /**
    * Follows an authorization request to its end: signs in where asked, consents where asked.
-   * Returns the address with the answer, and which forms were met on the way.
+   * Returns the address with the answer (or the request with it, in response mode form_post), and which forms were met
+   * on the way.
    */
   async authorize(url, { user = users.alice, consent = "approve" } = {}) {
     const met = [];
@@ -37,6 +38,8 @@ export class Browser {
         continue;
       }
       const html = await response.text();
+      const sent = formElsewhere(html);
+      if (sent) return { answer: sent, met };
       const form = /<form id="(login|consent)-form"/.exec(html)?.[1];
       if (!form || response.status !== 200) throw new Error(`no form to fill in: ${response.status}\n${html}`);
       met.push(form);
@@ -47,6 +50,13 @@ export class Browser {
     }
     throw new Error("the sign-in does not end");
   }
+}
+
+/** The request that a page's form makes to another origin (OAuth 2.0 Form Post Response Mode §2). */
+function formElsewhere(html) {
+  const action = /<form[^>]* action="(https?:[^"]+)"/.exec(html)?.[1].replaceAll("&amp;", "&");
+  if (!action || new URL(action).origin === issuer) return undefined;
+  return new Request(action, { method: "POST", body: new URLSearchParams(hiddenFields(html)) });
 }
 
 /** The hidden fields of a page. */
