@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import * as oauth from "oauth4webapi";
 import { Browser } from "./lib/browser.mjs";
-import { callApi, callback, issuer, refusedByApi, scope } from "./lib/server.mjs";
+import { callApi, callback, issuer, refusedByApi, scope, signet } from "./lib/server.mjs";
 
 const insecure = { [oauth.allowInsecureRequests]: true };
 const spa = { client_id: "demo-spa" };
@@ -121,6 +121,34 @@ describe("oauth4webapi", () => {
       await oauth.introspectionRequest(server, api, oauth.ClientSecretBasic(secret), tokens.access_token, insecure));
     assert.equal((await ask("demo-api-secret")).active, true);
     await rejectsWith(ask("wrong"), "invalid_client", 401);
+  });
+
+  test("registers itself, signs its request and its own name with one key (RFC 7591, RFC 9101, RFC 7523)", async () => {
+    const { token } = await signet("initial-access-token", "create", "--name", "oauth4webapi", "--uses", "1");
+    const { publicKey, privateKey } = await oauth.generateKeyPair("ES256");
+    const jwk = { ...(await crypto.subtle.exportKey("jwk", publicKey)), kid: "own", use: "sig", alg: "ES256" };
+    delete jwk.key_ops;
+    delete jwk.ext;
+    const own = await oauth.processDynamicClientRegistrationResponse(await oauth.dynamicClientRegistrationRequest(server, {
+      redirect_uris: ["http://127.0.0.1/callback"],
+      token_endpoint_auth_method: "private_key_jwt",
+      grant_types: ["authorization_code", "refresh_token"],
+      jwks: { keys: [jwk] },
+    }, { ...insecure, initialAccessToken: token }));
+    const key = { key: privateKey, kid: "own" };
+    const verifier = oauth.generateRandomCodeVerifier();
+    const request = await oauth.issueRequestObject(server, own, {
+      redirect_uri: callback, response_type: "code", scope: "openid email", state: "inside",
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+    }, key);
+    const url = new URL(server.authorization_endpoint);
+    url.search = new URLSearchParams({ client_id: own.client_id, request });
+    const { answer } = await new Browser().authorize(url);
+    const params = oauth.validateAuthResponse(server, own, answer, "inside");
+    const tokens = await oauth.processAuthorizationCodeResponse(server, own, await oauth.authorizationCodeGrantRequest(
+      server, own, oauth.PrivateKeyJwt(key), params, callback, verifier, insecure,
+    ), { requireIdToken: true });
+    assert.equal(oauth.getValidatedIdTokenClaims(tokens).aud, own.client_id);
   });
 
   test("a token that is none is challenged (RFC 6750 §3)", async () => {
