@@ -45,6 +45,8 @@ secret_type! {
     AuthorizationCode;
     /// A client secret (RFC 6749 §2.3.1).
     ClientSecret;
+    /// A JWT by which a client proves who it is (RFC 7523 §2.2).
+    ClientAssertion;
     /// What opens a client's configuration endpoint (RFC 7592 §1.2).
     RegistrationToken;
     /// What allows to register a client (RFC 7591 §1.2).

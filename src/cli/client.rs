@@ -1,5 +1,7 @@
 //! `signet client …`
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::args::{ClientChanges, ClientCommand, ClientCreate, ClientUpdate, Global};
@@ -10,6 +12,7 @@ use crate::flow::admin::clients::{self, CreateClient, DEFAULT_OVERLAP, MetadataC
 use crate::flow::admin::{LONGEST_PAGE, view};
 use crate::flow::web_cookie;
 use crate::model::client::Client;
+use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::secret::ClientId;
@@ -141,7 +144,14 @@ async fn update(context: &Context, op: &Provider, args: &ClientUpdate) -> Outcom
     let id = ClientId::from(args.id.as_str());
     let change = MetadataChange::Merge(Value::Object(patch));
     let client = clients::update(op, &context.by(), &id, &change, None).await?;
-    let text = format!("Changed {} of {id}; every node goes by it within a second.", changed.join(", "));
+    let mut text = format!("Changed {} of {id}; every node goes by it within a second.", changed.join(", "));
+    if client.metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt
+        && client.sealed_secret.is_none()
+    {
+        text.push_str(&format!(
+            "\nIts present secret is kept as a hash and cannot verify what it signs: signet client rotate-secret {id}"
+        ));
+    }
     Ok(Report::new(text, view::client(&client, context.now())))
 }
 
@@ -161,19 +171,38 @@ async fn rotate_secret(context: &Context, op: &Provider, id: &str) -> Outcome {
     Ok(Report::new(text, json))
 }
 
-/// The metadata of `--metadata`, which flags override.
+/// The metadata of `--metadata` and the keys of `--jwks-file`. Flags override them.
 fn from_file(fields: &ClientChanges) -> Result<Map<String, Value>, Failure> {
-    let Some(path) = &fields.metadata else { return Ok(Map::new()) };
+    let mut metadata = match &fields.metadata {
+        Some(path) => json_object("--metadata", path)?,
+        None => Map::new(),
+    };
+    // Keys are registered in one way, so the other ends.
+    if let Some(path) = &fields.jwks_file {
+        metadata.insert("jwks".to_owned(), Value::Object(json_object("--jwks-file", path)?));
+        metadata.insert("jwks_uri".to_owned(), Value::Null);
+    } else if fields.jwks_uri.is_some() {
+        metadata.insert("jwks".to_owned(), Value::Null);
+    }
+    Ok(metadata)
+}
+
+fn json_object(flag: &str, path: &Path) -> Result<Map<String, Value>, Failure> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("--metadata {}: {error}", path.display())))?;
+        .map_err(|error| Failure::new(format!("{flag} {}: {error}", path.display())))?;
     serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("--metadata {}: not a JSON object: {error}", path.display())))
+        .map_err(|error| Failure::new(format!("{flag} {}: not a JSON object: {error}", path.display())))
 }
 
 /// The flags under the names of RFC 7591 §2; only those that were given.
 fn changes(fields: &ClientChanges) -> Map<String, Value> {
     let mut members = Map::new();
-    let texts = [("client_name", &fields.name), ("scope", &fields.scope)];
+    let texts = [
+        ("client_name", &fields.name),
+        ("scope", &fields.scope),
+        ("token_endpoint_auth_method", &fields.auth_method),
+        ("jwks_uri", &fields.jwks_uri),
+    ];
     for (name, value) in texts {
         if let Some(value) = value {
             members.insert(name.to_owned(), json!(value));
@@ -290,5 +319,22 @@ mod tests {
         let client = metadata("signet client create --name Job --scope read").unwrap();
         assert_eq!(client.grant_types, [crate::oauth::grant_type::GrantType::ClientCredentials]);
         assert!(metadata("signet client create --name Job --redirect-uri javascript:alert(1)").is_err());
+    }
+
+    #[test]
+    fn a_client_that_signs_needs_its_keys() {
+        let line = "signet client create --name Job --scope read --auth-method private_key_jwt";
+        assert_eq!(metadata(line).unwrap_err().field, "jwks_uri");
+        let client = metadata(&format!("{line} --jwks-uri https://job.example.com/jwks.json")).unwrap();
+        assert_eq!(client.token_endpoint_auth_method, AuthMethod::PrivateKeyJwt);
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jwks.json");
+        std::fs::write(&file, r#"{"keys":[]}"#).unwrap();
+        let line = format!("signet client update job --jwks-file {}", file.display());
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        let Command::Client(ClientCommand::Update(args)) = cli.command else { panic!("update") };
+        let patch = Value::Object(from_file(&args.fields).unwrap());
+        assert_eq!(patch, json!({ "jwks": { "keys": [] }, "jwks_uri": null }));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Provider;
+use super::client_assertion::{self, Assertion, SingleUse};
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::client::Client;
@@ -19,15 +20,18 @@ pub enum Credentials {
     Post(ClientId, ClientSecret),
     /// `client_id` alone: a public client.
     Public(ClientId),
+    /// `private_key_jwt` or `client_secret_jwt`: the client's registration says which.
+    Assertion(Assertion),
 }
 
 impl Credentials {
-    /// The method used.
-    pub const fn method(&self) -> AuthMethod {
+    /// Whether they are of this method.
+    const fn are_of(&self, method: AuthMethod) -> bool {
         match self {
-            Self::Basic(..) => AuthMethod::ClientSecretBasic,
-            Self::Post(..) => AuthMethod::ClientSecretPost,
-            Self::Public(_) => AuthMethod::None,
+            Self::Basic(..) => matches!(method, AuthMethod::ClientSecretBasic),
+            Self::Post(..) => matches!(method, AuthMethod::ClientSecretPost),
+            Self::Public(_) => matches!(method, AuthMethod::None),
+            Self::Assertion(_) => matches!(method, AuthMethod::PrivateKeyJwt | AuthMethod::ClientSecretJwt),
         }
     }
 
@@ -35,6 +39,7 @@ impl Credentials {
     pub const fn client_id(&self) -> &ClientId {
         match self {
             Self::Basic(id, _) | Self::Post(id, _) | Self::Public(id) => id,
+            Self::Assertion(assertion) => assertion.client_id(),
         }
     }
 }
@@ -69,8 +74,8 @@ impl AuthenticatedClient {
     }
 }
 
-/// Checks credentials against the registration. Unknown clients, wrong secrets, disabled clients and methods that
-/// are not the registered one answer alike (S-024).
+/// Checks credentials against the registration. Unknown clients, wrong secrets and signatures, disabled clients and
+/// methods that are not the registered one answer alike (S-024). An assertion is used up last, when all else holds.
 ///
 /// # Errors
 /// `invalid_client`, or a storage fault.
@@ -80,38 +85,52 @@ pub async fn authenticate(
     now: Timestamp,
 ) -> Outcome<AuthenticatedClient> {
     let id = credentials.client_id();
-    let Some(client) = op.clients.get(&op.store, id, now).await? else {
+    let Some(mut client) = op.clients.get(&op.store, id, now).await? else {
         // The same work as for a known client.
         if let Credentials::Basic(_, secret) | Credentials::Post(_, secret) = credentials {
             let _ = ClientSecretHash::from(secret);
         }
         return Err(Rejection::invalid_client("unknown client"));
     };
-    if check(&client, credentials, now).is_ok() {
-        return Ok(AuthenticatedClient(client));
+    let mut checked = check(op, &client, credentials, now).await;
+    if checked.is_err() {
+        // The copy may be a second old, and the secret newer. It is the one read that an unknown client costs, too.
+        let Some(current) = op.store.client(id).await? else {
+            return Err(Rejection::invalid_client("unknown client"));
+        };
+        client = Arc::new(current);
+        checked = check(op, &client, credentials, now).await;
     }
-    // The copy may be a second old, and the secret newer. It is the one read that an unknown client costs, too.
-    let Some(client) = op.store.client(id).await? else {
-        return Err(Rejection::invalid_client("unknown client"));
-    };
-    check(&client, credentials, now)?;
-    Ok(AuthenticatedClient(Arc::new(client)))
+    if let Some(assertion) = checked? {
+        assertion.use_up(op).await?;
+    }
+    Ok(AuthenticatedClient(client))
 }
 
-fn check(client: &Client, credentials: &Credentials, now: Timestamp) -> Outcome<()> {
+/// What is still to be used up, if anything is.
+async fn check(
+    op: &Provider,
+    client: &Client,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> Outcome<Option<SingleUse>> {
+    let wrong = || Rejection::invalid_client("wrong secret");
     let proved = match credentials {
-        Credentials::Basic(_, secret) | Credentials::Post(_, secret) => client.secret_matches(secret, now),
+        Credentials::Basic(_, secret) | Credentials::Post(_, secret) => {
+            client.secret_matches(secret, now).then_some(None).ok_or_else(wrong)
+        }
         // What is registered decides, not whether a secret happens to be stored (W-057).
-        Credentials::Public(_) => client.metadata.is_public(),
+        Credentials::Public(_) => client.metadata.is_public().then_some(None).ok_or_else(wrong),
+        Credentials::Assertion(assertion) => {
+            client_assertion::verify(op, client, assertion, now).await.map(Some)
+        }
     };
-    if credentials.method() != client.metadata.token_endpoint_auth_method {
+    if !credentials.are_of(client.metadata.token_endpoint_auth_method) {
         return Err(Rejection::invalid_client("not the registered authentication method"));
     }
-    if !proved {
-        return Err(Rejection::invalid_client("wrong secret"));
-    }
+    let proved = proved?;
     if !client.is_active() {
         return Err(Rejection::invalid_client("client disabled"));
     }
-    Ok(())
+    Ok(proved)
 }

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod authorize;
 pub mod bearer;
 pub mod browser;
+pub mod client_assertion;
 pub mod client_auth;
 pub mod client_keys;
 pub mod clients;
@@ -38,6 +39,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::digest::{MacKey, derive_key};
 use crate::entropy::{Entropy, EntropyError};
 use crate::fetch::Fetcher;
+use crate::jose::client_secret::ClientSecretSeal;
 use crate::model::audit::{AuditEntry, Event};
 use crate::model::refresh_token::RefreshTokenKeys;
 use crate::secret::AuditId;
@@ -101,6 +103,8 @@ pub struct Secrets {
     pub forms: MacKey,
     /// Hides account names in throttle buckets.
     pub buckets: MacKey,
+    /// Seals the secrets that clients sign with.
+    pub client_secrets: ClientSecretSeal,
     /// Makes pairwise subjects; another key would make every user another.
     pub subjects: MacKey,
     /// Binds `/session/start` to `/session/callback`.
@@ -115,6 +119,7 @@ impl Secrets {
             refresh_tokens: RefreshTokenKeys::new(issuer, (1, key("refresh-token/1")), Vec::new())?,
             forms: key("form-token/1"),
             buckets: MacKey::new(&derive_key(&master.derive("throttle/1"), issuer)),
+            client_secrets: ClientSecretSeal::derive(master),
             subjects: key("pairwise-subject/1"),
             transactions: session::transaction::TransactionKeys {
                 state: key("session-state/1"),

@@ -56,11 +56,11 @@ impl Rejection {
         )
     }
 
-    /// `invalid_client` with the one text for unknown clients and wrong secrets.
+    /// `invalid_client` with the one text for unknown clients, wrong secrets and wrong assertions.
     pub const fn invalid_client(reason: &'static str) -> Self {
         Self::hidden(
             ErrorCode::InvalidClient,
-            "Client authentication failed. Check client_id, the secret and the registered authentication method.",
+            "Client authentication failed. Check client_id, the secret or assertion, and the registered authentication method.",
             reason,
         )
     }

@@ -12,7 +12,7 @@ pub struct Client {
     pub id: ClientId,
     /// Its metadata, in the names of RFC 7591 and a few of Signet's own.
     pub metadata: ClientMetadata,
-    /// The current secret's hash; `None` for a public client.
+    /// The current secret's hash; `None` for a client that has none.
     pub secret: Option<ClientSecretHash>,
     /// The former secret's hash and until when it is still good.
     pub previous_secret: Option<(ClientSecretHash, Timestamp)>,

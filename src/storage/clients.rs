@@ -8,6 +8,7 @@ use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::model::audit::AuditEntry;
 use crate::model::client::Client;
+use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::secret::{ClientId, ClientSecretHash, RegistrationTokenHash};
 
@@ -39,8 +40,10 @@ const LISTED: Sql = Sql::per(
     ),
 );
 // Of two writers that read the same version one wins, and no two versions have the same time.
+// A secret is kept sealed only for a client that signs with it.
 const UPDATE: Sql = Sql::both(
-    "UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
+    "UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END,
+        sealed_secret = CASE WHEN $5 THEN sealed_secret END
      WHERE client_id = $1 AND updated_at = $4",
 );
 const DISABLE: Sql = Sql::both(
@@ -52,7 +55,7 @@ const ENABLE: Sql = Sql::both(
 );
 const ROTATE_SECRET: Sql = Sql::both(
     "UPDATE clients SET previous_secret_hash = secret_hash, previous_secret_expires_at = $3, secret_hash = $2,
-        updated_at = CASE WHEN updated_at < $4 THEN $4 ELSE updated_at + 1 END
+        sealed_secret = $5, updated_at = CASE WHEN updated_at < $4 THEN $4 ELSE updated_at + 1 END
      WHERE client_id = $1",
 );
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
@@ -133,8 +136,15 @@ pub enum ClientChange {
     Disable,
     /// It may be used again, and so may its families.
     Enable,
-    /// A new secret; the former one (if there is one) stays good until the given time.
-    Secret(ClientSecretHash, Timestamp),
+    /// A new secret.
+    Secret {
+        /// Its hash.
+        hash: ClientSecretHash,
+        /// The secret itself, sealed, for a client that signs with it.
+        sealed: Option<Vec<u8>>,
+        /// The former one (if there is one) stays good until then.
+        previous_until: Timestamp,
+    },
     /// Gone, with its families and consents; its access tokens die.
     Delete,
 }
@@ -219,15 +229,17 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let changed = match change {
             ClientChange::Metadata(metadata, read_at) => {
-                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at]).await?
+                let signs = metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt;
+                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at, signs]).await?
             }
             ClientChange::Disable => {
                 let cutoff = Timestamp::from_seconds(outbox::cutoff(now));
                 tx.execute(&DISABLE, args![id, now, cutoff]).await?
             }
             ClientChange::Enable => tx.execute(&ENABLE, args![id, now]).await?,
-            ClientChange::Secret(hash, until) => {
-                tx.execute(&ROTATE_SECRET, args![id, hash, *until, now]).await?
+            ClientChange::Secret { hash, sealed, previous_until } => {
+                let sealed = super::Arg::Blob(sealed.clone());
+                tx.execute(&ROTATE_SECRET, args![id, hash, *previous_until, now, sealed]).await?
             }
             ClientChange::Delete => {
                 tx.execute(&DELETE_FAMILIES, args![id]).await?;

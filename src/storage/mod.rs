@@ -6,6 +6,7 @@
 
 mod account;
 mod api_keys;
+mod assertions;
 mod audit;
 mod batch;
 mod clients;
@@ -147,9 +148,10 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 23] = [
+const STATEMENTS: [&[db::Sql]; 24] = [
     account::ALL,
     api_keys::ALL,
+    assertions::ALL,
     audit::ALL,
     batch::ALL,
     clients::ALL,

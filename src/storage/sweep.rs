@@ -67,6 +67,7 @@ const INTERACTIONS: Sql = sweep!("interaction", "handle_hash", "expires_at < $1"
 const CODES: Sql = sweep!("authorization_code", "code_hash", "expires_at < $1");
 const REVOKED: Sql = sweep!("revoked_token", "jti", "expires_at < $1");
 const THROTTLE: Sql = sweep!("throttle", "bucket", "allowed_at < $1");
+const ASSERTIONS: Sql = sweep!("used_assertion", "id_hash", "expires_at < $1");
 const DEVICES: Sql = sweep!("known_device", "cookie_hash", "expires_at < $1");
 // The password given again lets a login session, and what hangs on it, outlive the time it began with.
 const WEB_SESSIONS: Sql = sweep!(
@@ -108,6 +109,7 @@ pub(super) const ALL: &[Sql] = &[
     CODES,
     REVOKED,
     THROTTLE,
+    ASSERTIONS,
     DEVICES,
     WEB_SESSIONS,
     AUDIT,
@@ -147,7 +149,7 @@ pub struct Swept {
     pub families: u64,
     /// Login sessions.
     pub sessions: u64,
-    /// Codes, interactions, revocations, batches of the feed, throttle buckets, known devices and web sessions.
+    /// Codes, interactions, revocations, batches of the feed, throttle buckets, used assertions, known devices and web sessions.
     pub other: u64,
     /// Audit entries past their retention.
     pub audit: u64,
@@ -174,9 +176,9 @@ impl Store {
     ) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let old = now.minus(GRACE);
-        // Anybody can make these, so they go at once: an interaction that has expired is not answered any more, and an
-        // empty bucket is like none.
-        for statement in [&INTERACTIONS, &THROTTLE] {
+        // There can be many of these, so they go at once: an interaction that has expired is not answered any more, an
+        // empty bucket is like none, and the time of an assertion has the difference of clocks in it.
+        for statement in [&INTERACTIONS, &THROTTLE, &ASSERTIONS] {
             swept.other += self.db.write(statement, args![now, batch]).await?;
         }
         for statement in [&CODES, &REVOKED, &DEVICES] {

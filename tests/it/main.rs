@@ -61,6 +61,8 @@ macro_rules! specs {
         mod forward_auth;
         mod forwarded;
         mod handoff;
+        mod jwt_attacks;
+        mod jwt_attacks_requests;
         mod leaks;
         mod login;
         mod logout;
@@ -79,6 +81,8 @@ macro_rules! specs {
         mod rfc6749_clients;
         mod rfc6750;
         mod rfc7009;
+        mod rfc7523;
+        mod rfc7523_keys;
         mod rfc7636;
         mod rfc7662;
         mod rfc8414;

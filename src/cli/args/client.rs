@@ -10,7 +10,8 @@ pub enum ClientCommand {
     /// Register a client; a confidential one's secret is shown once
     #[command(
         after_help = "Example:\n  signet client create --name Shop --redirect-uri https://shop.example.com/callback \
-                      --scope 'openid profile'\n  signet client create --name Board --cookie --return-to https://board.example.com/"
+                      --scope 'openid profile'\n  signet client create --name Board --cookie --return-to https://board.example.com/\n  \
+                      signet client create --name Job --auth-method private_key_jwt --jwks-file job.jwks.json --scope read"
     )]
     Create(ClientCreate),
     /// List clients
@@ -53,11 +54,11 @@ pub struct ClientCreate {
     #[arg(long)]
     pub id: Option<String>,
     /// A client that cannot keep a secret: a single-page or native application (RFC 6749 §2.1)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "auth_method")]
     pub public: bool,
     /// A page whose refresh token lives in a cookie of this server (docs/sessions.md); implies --public and the redirect
     /// URIs
-    #[arg(long, conflicts_with = "introspect")]
+    #[arg(long, conflicts_with_all = ["introspect", "auth_method"])]
     pub cookie: bool,
     /// Let it ask about tokens at /introspect (RFC 7662)
     #[arg(long, conflicts_with = "public")]
@@ -66,7 +67,7 @@ pub struct ClientCreate {
     #[arg(long)]
     pub first_party: bool,
     /// A classic web application behind a reverse proxy, at the given origins (docs/forward-auth.md)
-    #[arg(long, requires = "origins", conflicts_with_all = ["introspect"])]
+    #[arg(long, requires = "origins", conflicts_with_all = ["introspect", "auth_method"])]
     pub forward_auth: bool,
     /// The rest.
     #[command(flatten)]
@@ -114,6 +115,16 @@ pub struct ClientChanges {
     /// The audience of its access tokens when it names none; may be given several times
     #[arg(long = "audience", value_name = "URI")]
     pub audiences: Vec<String>,
+    /// How it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or none
+    /// (docs/operations.md)
+    #[arg(long, value_name = "METHOD")]
+    pub auth_method: Option<String>,
+    /// Where it publishes the public keys it signs with
+    #[arg(long, value_name = "URL", conflicts_with = "jwks_file")]
+    pub jwks_uri: Option<String>,
+    /// The public keys it signs with, as a JWK set (RFC 7517 §5)
+    #[arg(long, value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
     /// Client metadata (RFC 7591 §2) as JSON; flags go before it
     #[arg(long, value_name = "FILE")]
     pub metadata: Option<PathBuf>,

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::{AdminError, Answer, By, Page, merge_patch, page_size};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
-use crate::flow::rejection::Rejection;
+use crate::flow::rejection::{Outcome, Rejection};
 use crate::model::audit::Event;
 use crate::model::client::Client;
+use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::registration::Registered;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash};
@@ -38,7 +39,7 @@ pub struct CreateClient {
 pub struct Created {
     /// The client.
     pub client: Client,
-    /// Its secret; `None` for a public client.
+    /// Its secret; `None` for one that has none.
     pub secret: Option<ClientSecret>,
 }
 
@@ -58,7 +59,7 @@ pub struct RotatedSecret {
     pub client: Client,
     /// The new secret.
     pub secret: ClientSecret,
-    /// Until when the former secret is good too; `None` where there was none.
+    /// Until when the former secret is good too; `None` where there was none, or it is good no more.
     pub previous_valid_until: Option<Timestamp>,
 }
 
@@ -73,13 +74,13 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
     };
-    let secret = if request.metadata.is_public() { None } else { Some(new_secret(op)?) };
+    let secret = IssuedSecret::of(op, &id, &request.metadata)?;
     let client = Client {
         id,
         metadata: request.metadata,
-        secret: secret.as_ref().map(ClientSecretHash::from),
+        secret: secret.as_ref().map(|secret| secret.hash.clone()),
         previous_secret: None,
-        sealed_secret: None,
+        sealed_secret: secret.as_ref().and_then(|secret| secret.sealed.clone()),
         registered: Registered::Operator,
         registration_token: None,
         fetched_until: None,
@@ -90,7 +91,43 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
     let entry = by.audit(op, Event::ClientCreated)?.client(&client.id);
     op.store.create_client(&client, &entry).await?;
     op.clients.forget();
-    Ok(Created { client, secret })
+    Ok(Created { client, secret: secret.map(|secret| secret.plain) })
+}
+
+/// A secret that has just been made, and what of it is kept.
+#[derive(Debug)]
+pub(in crate::flow) struct IssuedSecret {
+    /// The secret, to be shown once.
+    pub(in crate::flow) plain: ClientSecret,
+    /// Its hash.
+    pub(in crate::flow) hash: ClientSecretHash,
+    /// The secret itself, sealed: for `client_secret_jwt` alone, where it is the key of a MAC.
+    pub(in crate::flow) sealed: Option<Vec<u8>>,
+}
+
+impl IssuedSecret {
+    /// A new secret for a client; `None` where its method needs none.
+    ///
+    /// # Errors
+    /// No randomness, or a fault.
+    pub(in crate::flow) fn of(
+        op: &Provider,
+        id: &ClientId,
+        metadata: &ClientMetadata,
+    ) -> Outcome<Option<Self>> {
+        let method = metadata.token_endpoint_auth_method;
+        if !method.has_secret() {
+            return Ok(None);
+        }
+        let plain = ClientSecret::new(op.entropy.secret(SECRET_PREFIX)?);
+        let sealed = match method {
+            AuthMethod::ClientSecretJwt => {
+                Some(op.secrets.client_secrets.seal(id, &plain, op.entropy.as_ref())?)
+            }
+            _ => None,
+        };
+        Ok(Some(Self { hash: ClientSecretHash::from(&plain), plain, sealed }))
+    }
 }
 
 /// A client may ask only for algorithms that this deployment has keys for; any other would fail at the first token.
@@ -189,10 +226,11 @@ pub async fn delete(op: &Provider, by: &By<'_>, id: &ClientId) -> Answer<()> {
 }
 
 /// Gives the client a new secret; the present one stays good for `overlap` (zero: not at all), so that the client's
-/// instances can be changed one after another (S-022). A secret before that one dies.
+/// instances can be changed one after another (S-022). A secret before that one dies. A client that signs with its secret
+/// has no overlap: one secret is kept for it.
 ///
 /// # Errors
-/// No such client, a public client, too long an overlap, or a fault.
+/// No such client, a client whose method needs no secret, too long an overlap, or a fault.
 pub async fn rotate_secret(
     op: &Provider,
     by: &By<'_>,
@@ -206,22 +244,23 @@ pub async fn rotate_secret(
         ));
     }
     let client = show(op, id).await?;
-    if client.metadata.is_public() {
+    let Some(IssuedSecret { plain, hash, sealed }) = IssuedSecret::of(op, id, &client.metadata)? else {
         return Err(AdminError::conflict(
             "token_endpoint_auth_method",
-            "A public client has no secret. Change token_endpoint_auth_method first.",
+            "This client has no secret: it is public, or signs with a key of its own. Change token_endpoint_auth_method \
+             first.",
         ));
-    }
-    let secret = new_secret(op)?;
-    let until = by.now.plus(overlap);
-    let change = ClientChange::Secret(ClientSecretHash::from(&secret), until);
+    };
+    let overlaps = client.secret.is_some() && sealed.is_none();
+    let previous_until = if overlaps { by.now.plus(overlap) } else { by.now };
+    let change = ClientChange::Secret { hash, sealed, previous_until };
     let entry = by.audit(op, Event::ClientSecretRotated)?.client(id);
     if !op.store.change_client(id, &change, by.now, &entry).await? {
         return Err(AdminError::NotFound("client"));
     }
     op.clients.forget();
-    let previous_valid_until = client.secret.is_some().then_some(until);
-    Ok(RotatedSecret { client: show(op, id).await?, secret, previous_valid_until })
+    let previous_valid_until = overlaps.then_some(previous_until);
+    Ok(RotatedSecret { client: show(op, id).await?, secret: plain, previous_valid_until })
 }
 
 async fn switch(
@@ -273,10 +312,6 @@ fn checked_id(id: &str) -> Answer<ClientId> {
 /// 15 random bytes: 20 characters.
 fn random_id(op: &Provider) -> Answer<ClientId> {
     Ok(ClientId(crate::digest::base64url(&op.entropy.bytes::<15>()?)))
-}
-
-fn new_secret(op: &Provider) -> Answer<ClientSecret> {
-    Ok(ClientSecret::new(op.entropy.secret(SECRET_PREFIX)?))
 }
 
 #[cfg(test)]

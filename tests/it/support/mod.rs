@@ -1,5 +1,6 @@
 //! What the specifications share: a server of its own for every test, a browser, a client, a database.
 
+pub(crate) mod attacks;
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod database;
@@ -8,7 +9,7 @@ pub(crate) mod feed;
 pub(crate) mod follower;
 pub(crate) mod http;
 pub(crate) mod inside;
-pub(crate) mod neighbour;
+pub(crate) mod jwt;
 pub(crate) mod operator;
 pub(crate) mod people;
 pub(crate) mod process;

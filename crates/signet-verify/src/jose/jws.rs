@@ -22,6 +22,9 @@ const FORBIDDEN_MEMBERS: [&str; 8] = ["crit", "b64", "zip", "enc", "jwk", "jku",
 /// The one of [`FORBIDDEN_MEMBERS`] that a proof of possession must have.
 const OWN_KEY: &str = "jwk";
 
+/// The one algorithm of shared secrets (RFC 7518 §3.2). No `Algorithm`: those are what public keys verify.
+const HS256: &str = "HS256";
+
 /// Among the `typ` values to accept: a token without `typ` is accepted too.
 pub const NO_TYP: &str = "";
 
@@ -107,11 +110,7 @@ pub struct Opened {
 pub fn open(token: &str, keys: &impl Keys, terms: &Terms<'_>) -> Result<Opened, Rejected> {
     let parts = Parts::split(token, terms.longest)?;
     let header = parts.header(&FORBIDDEN_MEMBERS)?;
-    let (kid, key) = match header.get("kid") {
-        None => keys.find(None, terms.now_millis)?,
-        Some(Value::String(kid)) => keys.find(Some(kid), terms.now_millis)?,
-        Some(_) => return Err(Rejected::HeaderForm),
-    };
+    let (kid, key) = keys.find(kid_of(&header)?, terms.now_millis)?;
     if header.get("alg").and_then(Value::as_str) != Some(key.algorithm().as_str()) {
         return Err(Rejected::Algorithm);
     }
@@ -119,6 +118,67 @@ pub fn open(token: &str, keys: &impl Keys, terms: &Terms<'_>) -> Result<Opened, 
     parts.check_signature(key)?;
     let payload = base64url::decode(parts.payload).ok_or(Rejected::PayloadForm)?;
     Ok(Opened { kid: kid.map(str::to_owned), header, payload })
+}
+
+/// A secret that both sides share. It verifies HS256 and nothing else (RFC 7518 §3.2); no public key is ever one, so that
+/// the two kinds cannot be confused (RFC 8725 §3.1).
+pub trait SharedSecret {
+    /// Whether `mac` is HMAC-SHA-256 of `content` under this secret, compared in constant time.
+    fn authenticates(&self, content: &[u8], mac: &[u8]) -> bool;
+}
+
+/// Verifies a JWT under a shared secret. All rules of [`verify`] hold, but that there is one key: its name, if the token
+/// says one, is a string that is not looked at.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_shared(
+    token: &str,
+    secret: &impl SharedSecret,
+    expect: &Expect<'_>,
+) -> Result<Claims, Rejected> {
+    let parts = Parts::split(token, LONGEST_TOKEN)?;
+    let header = parts.header(&FORBIDDEN_MEMBERS)?;
+    kid_of(&header)?;
+    if header.get("alg").and_then(Value::as_str) != Some(HS256) {
+        return Err(Rejected::Algorithm);
+    }
+    typ_is(&header, expect.typ)?;
+    let mac = base64url::decode(parts.signature).ok_or(Rejected::Encoding)?;
+    if !secret.authenticates(parts.signed.as_bytes(), &mac) {
+        return Err(Rejected::Signature);
+    }
+    let payload = base64url::decode(parts.payload).ok_or(Rejected::PayloadForm)?;
+    claims::check(strict_json::object(&payload).ok_or(Rejected::PayloadForm)?, expect)
+}
+
+/// What a token says of itself. Nothing of it has been verified: it is good for finding the key that the token has to be
+/// verified with, and for nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// `alg`.
+    pub algorithm: Option<String>,
+    /// `kid`.
+    pub kid: Option<String>,
+    /// `iss`.
+    pub issuer: Option<String>,
+}
+
+/// Reads what a token says of itself, as strictly as [`verify`] would.
+///
+/// # Errors
+/// A form that [`verify`] refuses, too.
+pub fn claimed(token: &str) -> Result<Claimed, Rejected> {
+    let parts = Parts::split(token, LONGEST_TOKEN)?;
+    let header = parts.header(&FORBIDDEN_MEMBERS)?;
+    let payload = base64url::decode(parts.payload).ok_or(Rejected::PayloadForm)?;
+    let payload = strict_json::object(&payload).ok_or(Rejected::PayloadForm)?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    Ok(Claimed {
+        algorithm: text(header.get("alg")),
+        kid: kid_of(&header)?.map(str::to_owned),
+        issuer: text(payload.get("iss")),
+    })
 }
 
 /// A proof of possession whose signature has been verified under the key it carries.
@@ -309,6 +369,15 @@ pub(super) fn check_signature(
     }
     let signed = Signed { content, signature: &signature, encoded };
     if key.verifies(&signed) { Ok(()) } else { Err(Rejected::Signature) }
+}
+
+/// RFC 7515 §4.1.4: a string, if it is there.
+fn kid_of(header: &Map<String, Value>) -> Result<Option<&str>, Rejected> {
+    match header.get("kid") {
+        None => Ok(None),
+        Some(Value::String(kid)) => Ok(Some(kid)),
+        Some(_) => Err(Rejected::HeaderForm),
+    }
 }
 
 /// RFC 7515 §4.1.9: media types compare without regard to case, and `application/` may be left out.
