@@ -25,7 +25,7 @@ pub async fn approve(
         return Ok(Step::Login(interaction.handle));
     }
     // The consent is given here; what was remembered before does not matter.
-    let location = authorize::finish(op, &interaction, &session, false, now).await?;
+    let delivery = authorize::finish(op, &interaction, &session, false, now).await?;
     let before = op.store.consent(session.user, &interaction.client.id).await?;
     let scope = union(&before, &interaction.request.scope);
     let entry = op
@@ -36,7 +36,7 @@ pub async fn approve(
         .origin(origin)
         .details(serde_json::json!({ "scope": interaction.request.scope.to_string() }).to_string());
     op.store.remember_consent(session.user, &interaction.client.id, &scope, &entry).await?;
-    Ok(Step::Return(location))
+    Ok(Step::Return(delivery))
 }
 
 /// What was agreed to before stays agreed to.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Provider;
 use super::authorize::problem::{PageProblem, Refusal};
 use super::authorize::request::AuthorizationRequest;
+use super::authorize::response::Delivery;
 use super::authorize::{self, OpenInteraction, Step};
 use super::browser::{Browser, SetCookie};
 use super::rejection::{Outcome, Rejection};
@@ -102,14 +103,14 @@ pub async fn open(op: &Provider, handle: &str, browser: &Browser, now: Timestamp
     if !stored.browser.matches(binding) {
         return Err(gone());
     }
-    let address = browser.origin.address.clone();
+    let origin = browser.origin.clone();
     // One that another version has stored cannot be gone on with: the person begins again.
     match serde_json::from_str(&stored.request).map_err(|_| gone())? {
-        Purpose::Account(visit) => Ok(Opened::Account(OpenVisit { handle, visit, stored, address })),
+        Purpose::Account(visit) => Ok(Opened::Account(OpenVisit { handle, visit, stored, address: origin.address })),
         Purpose::Authorization(request) => {
             let client = op.clients.get(&op.store, &request.client, now).await?;
             let client = client.filter(|client| client.is_active()).ok_or_else(gone)?;
-            let interaction = OpenInteraction { handle, request: *request, client, stored, address };
+            let interaction = OpenInteraction { handle, request: *request, client, stored, origin };
             Ok(Opened::Authorization(Box::new(interaction)))
         }
     }
@@ -189,7 +190,7 @@ pub async fn resume(
         return Ok(Step::Login(visit.handle));
     }
     close(op, &visit, now).await?;
-    Ok(Step::Return(visit.visit.page.path().to_owned()))
+    Ok(Step::Return(Delivery::Redirect(visit.visit.page.path().to_owned())))
 }
 
 /// Ends an interaction that the person does not want to go on with.
@@ -210,7 +211,7 @@ pub async fn cancel(
     // Who is signed in goes back to where they were; anybody else would only be asked again there.
     let signed_in = authorize::session(op, browser, now).await?.is_some();
     let back = if signed_in { visit.visit.page.path() } else { "/" };
-    Ok(Step::Return(back.to_owned()))
+    Ok(Step::Return(Delivery::Redirect(back.to_owned())))
 }
 
 /// Whether the user has proven recently enough who they are for what is sensitive (S-081).

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Provider;
 use super::rejection::Outcome;
+use super::userinfo::claims_of_scope;
 use crate::clock::Timestamp;
 use crate::digest::{base64url, sha256, sha512};
 use crate::model::client::Client;
@@ -14,7 +15,7 @@ use crate::model::user::Subject;
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::claims::{ClaimSource, ClaimTarget};
 use crate::oauth::scope::{OPENID, Scope};
-use crate::secret::{AccessToken, FamilyHandle, RefreshToken, SessionId};
+use crate::secret::{AccessToken, AuthorizationCode, FamilyHandle, RefreshToken, SessionId};
 
 /// `typ` of access tokens (RFC 9068 §2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -123,7 +124,10 @@ struct IdClaims {
     auth_time: i64,
     amr: Vec<String>,
     sid: SessionId,
-    at_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_hash: Option<String>,
     #[serde(flatten)]
     custom: Map<String, Value>,
 }
@@ -182,7 +186,11 @@ pub struct IdTokenRequest<'a> {
     /// `nonce` of the authorization request; none on refresh.
     pub nonce: Option<String>,
     /// The access token issued with it, for `at_hash`.
-    pub access_token: &'a AccessToken,
+    pub access_token: Option<&'a AccessToken>,
+    /// The code issued with it, for `c_hash` (OpenID Connect Core §3.3.2.11).
+    pub code: Option<&'a AuthorizationCode>,
+    /// The scope whose claims go into the token (OpenID Connect Core §5.4).
+    pub scope: Option<&'a Scope>,
 }
 
 /// Makes an ID token (OpenID Connect Core §2).
@@ -195,6 +203,10 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
     let seconds = i64::try_from(op.policy.tokens.id_token.as_secs()).unwrap_or(0);
     let algorithm =
         chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
+    let mut custom =
+        request.scope.map(|scope| claims_of_scope(&user.subject, scope)).unwrap_or_default();
+    custom.remove("sub");
+    custom.extend(custom_claims(client, Some(&user.subject), ClaimTarget::IdToken));
     let claims = IdClaims {
         iss: op.policy.issuer.as_str().to_owned(),
         sub: user.subject.sub(),
@@ -206,8 +218,9 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
         auth_time: user.auth_time.seconds(),
         amr: user.amr.clone(),
         sid: user.session,
-        at_hash: at_hash(request.access_token, algorithm),
-        custom: custom_claims(client, Some(&user.subject), ClaimTarget::IdToken),
+        at_hash: request.access_token.map(|token| half_hash(token.reveal(), algorithm)),
+        c_hash: request.code.map(|code| half_hash(code.reveal(), algorithm)),
+        custom,
     };
     sign(op, algorithm, ID_TOKEN_TYPE, claims, now).await
 }
@@ -225,8 +238,14 @@ pub async fn tokens(
     let access_token = access_token(op, request, now).await?;
     let id_token = match (id, request.user) {
         (IdTokenWish::With { nonce }, Some(user)) if request.scope.contains(OPENID) => {
-            let id =
-                IdTokenRequest { client: request.client, user, nonce, access_token: &access_token.token };
+            let id = IdTokenRequest {
+                client: request.client,
+                user,
+                nonce,
+                access_token: Some(&access_token.token),
+                code: None,
+                scope: None,
+            };
             Some(id_token(op, id, now).await?)
         }
         _ => None,
@@ -264,10 +283,10 @@ pub fn custom_claims(client: &Client, subject: Option<&Subject>, target: ClaimTa
         .collect()
 }
 
-/// Left half of the token's hash by the hash function of `algorithm` (OpenID Connect Core §3.1.3.6): SHA-256, but for
-/// Ed25519, which hashes with SHA-512 (RFC 8032 §5.1).
-fn at_hash(token: &AccessToken, algorithm: Algorithm) -> String {
-    let token = token.reveal().as_bytes();
+/// Left half of a token's or code's hash by the hash function of `algorithm` (OpenID Connect Core §3.1.3.6, §3.3.2.11):
+/// SHA-256, but for Ed25519, which hashes with SHA-512 (RFC 8032 §5.1).
+fn half_hash(text: &str, algorithm: Algorithm) -> String {
+    let token = text.as_bytes();
     match algorithm {
         Algorithm::EdDsa => base64url(sha512(token).get(..32).unwrap_or_default()),
         _ => base64url(sha256(token).as_bytes().get(..16).unwrap_or_default()),
@@ -314,10 +333,10 @@ mod tests {
     #[test]
     fn at_hash_takes_the_hash_of_the_algorithm() {
         // The access token of OpenID Connect Core, appendix A.3, and its at_hash there.
-        let token = AccessToken::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
         for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256] {
-            assert_eq!(at_hash(&token, algorithm), "77QmUPtjPfzWtF2AnpK9RQ");
+            assert_eq!(half_hash(token, algorithm), "77QmUPtjPfzWtF2AnpK9RQ");
         }
-        assert_eq!(at_hash(&token, Algorithm::EdDsa).len(), 43);
+        assert_eq!(half_hash(token, Algorithm::EdDsa).len(), 43);
     }
 }

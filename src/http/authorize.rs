@@ -1,13 +1,16 @@
-//! `/authorize` (RFC 6749 §3.1): GET, or POST with the parameters in the body (OpenID Connect Core §3.1.2.1).
+//! `/authorize` (RFC 6749 §3.1): GET, or POST with the parameters in the body (OpenID Connect Core §3.1.2.1). And how its
+//! answers go out.
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::app::App;
 use super::body::{self, PROTOCOL_LIMIT};
-use super::headers::see_other;
+use super::headers::{PageSources, page, see_other};
+use super::pages::form_post::FormPost;
 use super::{cookie, problem};
+use crate::flow::authorize::response::Delivery;
 use crate::flow::authorize::{self, Step};
 use crate::flow::browser::{Browser, SetCookie};
 
@@ -46,10 +49,26 @@ fn is_cookieless_post(request: &HttpRequest, browser: &Browser) -> bool {
 /// Goes to the next step.
 pub fn next(app: &App, step: &Step, cookies: &[SetCookie]) -> HttpResponse {
     match step {
-        Step::Return(location) => see_other(app, location, cookies),
+        Step::Return(delivery) => deliver(app, delivery, cookies),
         Step::Login(handle) => see_other(app, &format!("/login?interaction={}", handle.reveal()), cookies),
         Step::Consent(handle) => {
             see_other(app, &format!("/consent?interaction={}", handle.reveal()), cookies)
+        }
+    }
+}
+
+/// Sends an authorization response on its way. A form may be posted to the redirect URI's origin and nowhere else.
+pub fn deliver(app: &App, delivery: &Delivery, cookies: &[SetCookie]) -> HttpResponse {
+    match delivery {
+        Delivery::Redirect(location) => see_other(app, location, cookies),
+        Delivery::Form(form) => {
+            let html = app.pages.form_post(&FormPost {
+                action: form.redirect_uri.as_str().to_owned(),
+                fields: form.params.clone(),
+            });
+            let form_target = Some(form.redirect_uri.csp_source());
+            let sources = PageSources { form_target, ..PageSources::default() };
+            page(app, StatusCode::OK, html, &sources, cookies)
         }
     }
 }

@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::app::App;
 use super::body::BodyError;
-use super::error;
-use super::headers::{PageSources, page, see_other};
+use super::{authorize, error};
+use super::headers::{PageSources, page};
 use super::pages::view::{ErrorPage, Message, RedirectMismatch};
 use super::request::trace_id;
 use crate::flow::authorize::problem::{PageProblem, Refusal};
@@ -18,9 +18,9 @@ use crate::oauth::error::ErrorCode;
 /// Renders a refusal of the authorization endpoint.
 pub fn refusal(request: &HttpRequest, app: &App, refusal: Refusal, cookies: &[SetCookie]) -> HttpResponse {
     match refusal {
-        Refusal::Redirect { location, rejection } => {
+        Refusal::Redirect { delivery, rejection } => {
             error::log(request, &rejection);
-            see_other(app, &location, cookies)
+            authorize::deliver(app, &delivery, cookies)
         }
         Refusal::Page(problem) => problem_page(request, app, *problem),
     }

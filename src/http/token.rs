@@ -51,13 +51,14 @@ fn grant_type(params: &Params) -> Outcome<GrantType> {
     let text = params.get("grant_type").ok_or(Rejection::invalid_request(
         "The grant_type is missing. Send authorization_code, refresh_token or client_credentials.",
     ))?;
-    text.parse().map_err(|_| {
-        Rejection::new(
-            ErrorCode::UnsupportedGrantType,
-            "This grant_type is not supported. Send authorization_code, refresh_token or client_credentials.",
-        )
-    })
+    // Nothing is granted implicitly at this endpoint.
+    text.parse().ok().filter(|grant| *grant != GrantType::Implicit).ok_or(UNSUPPORTED)
 }
+
+const UNSUPPORTED: Rejection = Rejection::new(
+    ErrorCode::UnsupportedGrantType,
+    "This grant_type is not supported. Send authorization_code, refresh_token or client_credentials.",
+);
 
 fn parse(grant: GrantType, params: &mut Params) -> Outcome<TokenRequest> {
     match grant {
@@ -89,6 +90,7 @@ fn parse(grant: GrantType, params: &mut Params) -> Outcome<TokenRequest> {
         GrantType::ClientCredentials => {
             Ok(TokenRequest::ClientCredentials { scope: scope(params)?, resource: params.take("resource") })
         }
+        GrantType::Implicit => Err(UNSUPPORTED),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod prompt;
 pub mod proven;
 pub mod redirect_uri;
 pub mod registration;
+pub mod response_mode;
 pub mod response_type;
 pub mod return_to;
 pub mod scope;

@@ -5,8 +5,8 @@ use signet_verify::jose::jwk::{self, Origin};
 use super::auth_method::AuthMethod;
 use super::client_metadata::{ClientMetadata, MetadataProblem, Profile, SubjectType};
 use super::client_rules::{Checked, MAX_URIS, SIGNING_ALGORITHMS, are_distinct, require};
+use super::grant_type::GrantType;
 use super::redirect_uri::RedirectUri;
-use super::response_type::ResponseType;
 use super::uri;
 
 /// Longest JWKS by value, in bytes.
@@ -72,9 +72,27 @@ fn check_profile(client: &ClientMetadata) -> Checked {
         "Only a confidential client of the profile oidc-certification may go without PKCE. Remove the field.",
     )?;
     require(
-        certification || client.response_types.iter().all(|one| *one == ResponseType::Code),
+        certification || !client.response_types.iter().any(|one| one.is_legacy()),
         "response_types",
         "Only the profile oidc-certification has response types beside code. Use code.",
+    )?;
+    let implicit = client.allows(GrantType::Implicit);
+    require(
+        certification || !implicit,
+        "grant_types",
+        "Only the profile oidc-certification has the implicit grant type. Use authorization_code.",
+    )?;
+    // RFC 7591 §2.1: response types and grant types go together.
+    let tokens = client.response_types.iter().any(|one| one.is_legacy());
+    require(
+        tokens == implicit,
+        "grant_types",
+        "Response types with id_token or token, and they alone, go with the grant type implicit.",
+    )?;
+    require(
+        !implicit || !client.redirect_uris.is_empty(),
+        "redirect_uris",
+        "The implicit flow needs a redirect URI. Register at least one.",
     )
 }
 

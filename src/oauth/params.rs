@@ -81,6 +81,33 @@ impl Params {
         Ok(query)
     }
 
+    /// Parameters that came in another form than a query, each at most once.
+    pub fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, ParamError> {
+        let mut params = Self::default();
+        for (name, value) in pairs {
+            if name.contains('\0') || value.contains('\0') {
+                return Err(ParamError::Nul);
+            }
+            params.push(name, value)?;
+        }
+        Ok(params)
+    }
+
+    /// These parameters, and of `others` those whose names are not among them.
+    pub fn over(mut self, others: &Self) -> Result<Self, ParamError> {
+        let own: Vec<String> = self.names().map(str::to_owned).collect();
+        for (name, value) in others.0.iter().filter(|(name, _)| !own.contains(name)) {
+            self.push(name.clone(), value.clone())?;
+        }
+        Ok(self)
+    }
+
+    /// The parameters without this one.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     /// The value of `name`. RFC 6749 §3.1: a parameter without a value counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0

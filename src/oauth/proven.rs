@@ -49,12 +49,26 @@ impl ProvenRedirectUri {
                 Some((_, query)) if query.is_empty() || query.ends_with('&') => {}
                 Some(_) => out.push('&'),
             }
-            out.extend(percent_encoding::utf8_percent_encode(name, ESCAPED));
-            out.push('=');
-            out.extend(percent_encoding::utf8_percent_encode(value, ESCAPED));
+            push_pair(&mut out, name, value);
         }
         out
     }
+
+    /// The URI with response parameters as its fragment; registered URIs have none.
+    pub fn with_fragment(&self, params: &[(&str, &str)]) -> String {
+        let mut out = self.0.clone();
+        for (at, (name, value)) in params.iter().enumerate() {
+            out.push(if at == 0 { '#' } else { '&' });
+            push_pair(&mut out, name, value);
+        }
+        out
+    }
+}
+
+fn push_pair(out: &mut String, name: &str, value: &str) {
+    out.extend(percent_encoding::utf8_percent_encode(name, ESCAPED));
+    out.push('=');
+    out.extend(percent_encoding::utf8_percent_encode(value, ESCAPED));
 }
 
 /// Everything but the unreserved characters of RFC 3986 §2.3.
@@ -77,6 +91,14 @@ mod tests {
         assert_eq!(joined("https://a.example/cb?k=v&"), format!("https://a.example/cb?k=v&{tail}"));
         assert_eq!(joined("com.example.app:/cb"), format!("com.example.app:/cb?{tail}"));
         assert_eq!(ProvenRedirectUri::new("https://a.example").with_params(&[]), "https://a.example");
+    }
+
+    #[test]
+    fn a_fragment_follows_the_query() {
+        let uri = ProvenRedirectUri::new("https://a.example/cb?k=v");
+        let params = [("id_token", "a.b.c"), ("state", "x&y=#")];
+        assert_eq!(uri.with_fragment(&params), "https://a.example/cb?k=v#id_token=a.b.c&state=x%26y%3D%23");
+        assert_eq!(uri.with_fragment(&[]), uri.as_str());
     }
 
     #[test]

@@ -1,20 +1,26 @@
 //! `/authorize` (RFC 6749 §4.1, OpenID Connect Core §3.1.2): from a request to a code, with a person in between
 //! where one is needed.
 
+mod legacy;
 pub mod problem;
 pub mod request;
+mod request_object;
+pub mod response;
 
 use std::time::Duration;
 
 use problem::{PageProblem, Refusal};
-use request::{AuthorizationRequest, ReturnPath};
+use request::AuthorizationRequest;
+use response::{Delivery, ReturnPath};
 
 use super::Provider;
 use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
 use super::login_session;
 use super::rejection::Rejection;
+use super::subject;
 use crate::clock::Timestamp;
+use crate::model::audit::Origin;
 use crate::model::client::Client;
 use crate::model::grant::Grant;
 use crate::model::session::LoginSession;
@@ -28,8 +34,8 @@ use crate::storage::Interaction;
 /// What comes next.
 #[derive(Debug)]
 pub enum Step {
-    /// Back to the client.
-    Return(String),
+    /// Back to the client, or to a page of ours.
+    Return(Delivery),
     /// The user has to sign in.
     Login(InteractionHandle),
     /// The user has to consent.
@@ -56,7 +62,7 @@ pub struct OpenInteraction {
     pub client: std::sync::Arc<Client>,
     pub(super) stored: Interaction,
     /// Where its browser is.
-    pub(super) address: Option<String>,
+    pub(super) origin: Origin,
 }
 
 impl OpenInteraction {
@@ -104,9 +110,15 @@ pub async fn begin(
     }
     match (need, session) {
         (Need::Nothing, Some(session)) => {
-            let basis = (None, rests_on_consent(&client, &request));
-            let location = issue_code(op, &request, &session, basis, now).await?;
-            Ok(Answer { step: Step::Return(location), cookie: None })
+            let granted = Granted {
+                client: &client,
+                request: &request,
+                session: &session,
+                interaction: None,
+                by_consent: rests_on_consent(&client, &request),
+                origin: &browser.origin,
+            };
+            Ok(Answer { step: Step::Return(answer(op, &granted, now).await?), cookie: None })
         }
         (need, _) => wait_for_person(op, &request, browser, need, now).await,
     }
@@ -175,7 +187,7 @@ pub(super) fn consent_state(
     }
 }
 
-/// Issues the code of an interaction, consuming it. `by_consent`: only while the consent is there that was remembered
+/// Answers the request of an interaction, consuming it. `by_consent`: only while the consent is there that was remembered
 /// before.
 ///
 /// # Errors
@@ -186,11 +198,19 @@ pub(super) async fn finish(
     session: &LoginSession,
     by_consent: bool,
     now: Timestamp,
-) -> Result<String, Refusal> {
+) -> Result<Delivery, Refusal> {
     let hash = interaction.hash();
-    let location = issue_code(op, &interaction.request, session, (Some(&hash), by_consent), now).await?;
-    op.unfinished.release(interaction.address.as_deref());
-    Ok(location)
+    let granted = Granted {
+        client: &interaction.client,
+        request: &interaction.request,
+        session,
+        interaction: Some(&hash),
+        by_consent,
+        origin: &interaction.origin,
+    };
+    let delivery = answer(op, &granted, now).await?;
+    op.unfinished.release(interaction.origin.address.as_deref());
+    Ok(delivery)
 }
 
 /// Ends an interaction with a no.
@@ -201,7 +221,7 @@ pub async fn deny(op: &Provider, interaction: &OpenInteraction, now: Timestamp) 
     if !op.store.consume_interaction(&interaction.hash(), now).await? {
         return Err(Refusal::page(PageProblem::Interaction));
     }
-    op.unfinished.release(interaction.address.as_deref());
+    op.unfinished.release(interaction.origin.address.as_deref());
     let denied = Rejection::new(ErrorCode::AccessDenied, "The user has not allowed the access.");
     Ok(Step::Return(interaction.request.return_path().error(op, &denied)))
 }
@@ -299,20 +319,43 @@ fn code_life(op: &Provider, path: &ReturnPath) -> Duration {
     }
 }
 
+/// A request that nothing stands in the way of any more.
+#[derive(Clone, Copy)]
+struct Granted<'a> {
+    client: &'a Client,
+    request: &'a AuthorizationRequest,
+    session: &'a LoginSession,
+    /// To consume with it.
+    interaction: Option<&'a InteractionHash>,
+    /// Only while the consent is there that was remembered before.
+    by_consent: bool,
+    origin: &'a Origin,
+}
+
+/// The authorization response.
+async fn answer(op: &Provider, granted: &Granted<'_>, now: Timestamp) -> Result<Delivery, Refusal> {
+    if granted.request.response_type.is_legacy() {
+        return legacy::answer(op, granted, now).await;
+    }
+    let path = granted.request.return_path();
+    let code = issue_code(op, granted, code_life(op, &path), now).await?;
+    Ok(path.deliver(op, &[("code", code.reveal())]))
+}
+
 async fn issue_code(
     op: &Provider,
-    request: &AuthorizationRequest,
-    session: &LoginSession,
-    (interaction, by_consent): (Option<&InteractionHash>, bool),
+    granted: &Granted<'_>,
+    life: Duration,
     now: Timestamp,
-) -> Result<String, Refusal> {
+) -> Result<AuthorizationCode, Refusal> {
+    let Granted { client, request, session, interaction, by_consent, .. } = *granted;
     let code = AuthorizationCode::new(op.entropy.secret("sac_")?);
     let path = request.return_path();
     let grant = Grant {
         handle: FamilyHandle(op.entropy.uuid_v7(now)?),
         client: request.client.clone(),
         user: session.user,
-        subject: None,
+        subject: subject::pairwise(op, client, session.user),
         claims_request: None,
         session: session.id,
         epoch: session.epoch,
@@ -324,16 +367,20 @@ async fn issue_code(
         audience: request.audience.clone(),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
-        expires_at: now.plus(code_life(op, &path)),
+        expires_at: now.plus(life),
     };
     if op.store.create_code(&CodeHash::from(&code), &grant, interaction, now).await? {
-        return Ok(path.location(op, &[("code", code.reveal())]));
+        return Ok(code);
     }
     if interaction.is_some() {
         return Err(Refusal::page(PageProblem::Interaction));
     }
-    // Everything of the user ended between reading the session and issuing the code, or the consent was withdrawn.
+    Err(session_gone(op, &path))
+}
+
+/// Everything of the user ended between reading the session and issuing the code, or the consent was withdrawn.
+fn session_gone(op: &Provider, path: &ReturnPath) -> Refusal {
     let gone =
         Rejection::new(ErrorCode::LoginRequired, "The session has just ended; send the request again.");
-    Err(Refusal::redirect(op, &path, gone))
+    Refusal::redirect(op, path, gone)
 }

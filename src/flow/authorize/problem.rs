@@ -1,6 +1,6 @@
 //! How an authorization request can fail: on a page, until it is proven whom to answer; by redirect afterwards.
 
-use super::request::ReturnPath;
+use super::response::{Delivery, ReturnPath};
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
 use crate::secret::ClientId;
@@ -12,8 +12,8 @@ pub enum Refusal {
     Page(Box<PageProblem>),
     /// Sent to the client.
     Redirect {
-        /// Where to.
-        location: String,
+        /// How.
+        delivery: Delivery,
         /// For the log.
         rejection: Rejection,
     },
@@ -30,7 +30,7 @@ impl Refusal {
         if rejection.is_fault() {
             return Self::page(PageProblem::Rejected(rejection));
         }
-        Self::Redirect { location: path.error(op, &rejection), rejection }
+        Self::Redirect { delivery: path.error(op, &rejection), rejection }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The check matrix of `/authorize`, in order: first whom to answer, then what was asked (RFC 6749 §4.1.1,
-//! OpenID Connect Core §3.1.2.1).
+//! The check matrix of `/authorize`, in order: the client, what it has signed, whom to answer and how, then what was
+//! asked (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use signet_verify::jose::claims::Expect;
 use signet_verify::jose::jws::Rejected;
 
 use super::problem::{PageProblem, Refusal};
+use super::response::{self, ReturnPath};
+use super::{legacy, request_object};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
@@ -19,6 +21,8 @@ use crate::oauth::params::Params;
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::prompt::{Prompt, Prompts};
 use crate::oauth::redirect_uri::{self, ProvenRedirectUri};
+use crate::oauth::response_mode::ResponseMode;
+use crate::oauth::response_type::ResponseType;
 use crate::oauth::scope::{OFFLINE_ACCESS, Scope};
 use crate::secret::{ClientId, UserId};
 
@@ -36,6 +40,10 @@ pub struct AuthorizationRequest {
     pub client: ClientId,
     /// `redirect_uri`, proven to be the client's.
     redirect_uri: String,
+    /// `response_type`.
+    pub response_type: ResponseType,
+    /// `response_mode`, or that of the response type.
+    response_mode: ResponseMode,
     /// `state`, echoed byte for byte.
     pub state: Option<String>,
     /// `scope`.
@@ -56,44 +64,26 @@ pub struct AuthorizationRequest {
     pub hinted_user: Option<UserId>,
 }
 
-/// Whom to answer, once that is proven.
-#[derive(Clone, Debug)]
-pub struct ReturnPath {
-    /// The redirect URI.
-    pub redirect_uri: ProvenRedirectUri,
-    /// `state` as sent.
-    pub state: Option<String>,
-}
-
-impl ReturnPath {
-    /// The redirect that carries a rejection (RFC 6749 §4.1.2.1, RFC 9207 §2).
-    pub fn error(&self, op: &Provider, rejection: &Rejection) -> String {
-        self.location(op, &[("error", rejection.code.as_str()), ("error_description", rejection.description)])
-    }
-
-    /// The redirect with these parameters, `state` and `iss`.
-    pub fn location(&self, op: &Provider, params: &[(&str, &str)]) -> String {
-        let mut all = params.to_vec();
-        if let Some(state) = &self.state {
-            all.push(("state", state));
-        }
-        all.push(("iss", op.policy.issuer.as_str()));
-        self.redirect_uri.with_params(&all)
-    }
-}
-
 impl AuthorizationRequest {
     /// Where the answer goes.
     pub fn return_path(&self) -> ReturnPath {
         ReturnPath {
             redirect_uri: ProvenRedirectUri::restored(self.redirect_uri.clone()),
             state: self.state.clone(),
+            mode: self.response_mode,
         }
     }
 
-    /// Whether `prompt` contains this value.
+    /// The same for what the authorization endpoint gives out itself: nothing to refresh, and nothing that a verifier
+    /// could be asked for.
+    pub(super) fn for_front_channel(&self) -> Self {
+        Self { code_challenge: None, scope: self.scope.without(OFFLINE_ACCESS), ..self.clone() }
+    }
+
+    /// Whether `prompt` contains this value; `max_age=0` says the same as `login` (OpenID Connect Core §3.1.2.1).
     pub fn prompts(&self, prompt: Prompt) -> bool {
-        Prompts::parse(&self.prompt).is_ok_and(|prompts| prompts.contains(prompt))
+        let asked = Prompts::parse(&self.prompt).is_ok_and(|prompts| prompts.contains(prompt));
+        asked || (prompt == Prompt::Login && self.max_age == Some(0))
     }
 
     /// Whether `id_token_hint` names another user than this one.
@@ -117,25 +107,63 @@ pub async fn check(
     now: Timestamp,
 ) -> Result<(AuthorizationRequest, Arc<Client>), Refusal> {
     let client = client(op, params, now).await?;
-    let path = ReturnPath { redirect_uri: redirect_uri(&client, params)?, state: None };
+    let params = match request_object::effective(op, &client, params, now).await {
+        Ok(params) => params,
+        Err(rejection) => return Err(unsigned(op, &client, params, rejection)),
+    };
+    let redirect_uri = redirect_uri(&client, &params)?;
+    let kind = legacy::response_type(op, &client, &params);
+    let mode = response::mode(params.get("response_mode"), kind, &redirect_uri);
+    let path = ReturnPath {
+        redirect_uri,
+        state: None,
+        mode: mode.as_ref().copied().unwrap_or(response::default_mode(kind)),
+    };
     // The state is read before everything that may go back with it.
-    let state = bounded(
-        params.get("state"),
-        LONGEST_STATE,
-        "The state is longer than 4096 bytes. Send a shorter one.",
-    );
-    let path = match state {
+    let path = match state(&params, path.mode) {
         Ok(state) => ReturnPath { state, ..path },
         Err(rejection) => return Err(Refusal::redirect(op, &path, rejection)),
     };
-    match asked(op, &client, params, now) {
+    let asked = match mode {
+        Ok(_) => asked(op, &client, &params, now),
+        Err(rejection) => Err(rejection),
+    };
+    match asked {
         Ok(mut request) => {
             request.redirect_uri = path.redirect_uri.as_str().to_owned();
+            request.response_mode = path.mode;
             request.state = path.state;
             Ok((request, client))
         }
         Err(rejection) => Err(Refusal::redirect(op, &path, rejection)),
     }
+}
+
+/// What could not be verified says nothing about where to answer; the plain parameters do, where they count and name a
+/// redirect URI of the client.
+fn unsigned(op: &Provider, client: &Client, params: &Params, rejection: Rejection) -> Refusal {
+    if request_object::counts_alone(client) || params.get("redirect_uri").is_none() {
+        return Refusal::page(PageProblem::Rejected(rejection));
+    }
+    let redirect_uri = match redirect_uri(client, params) {
+        Ok(redirect_uri) => redirect_uri,
+        Err(refusal) => return refusal,
+    };
+    let kind = legacy::response_type(op, client, params);
+    let mode = response::mode(params.get("response_mode"), kind, &redirect_uri)
+        .unwrap_or(response::default_mode(kind));
+    let path = ReturnPath { redirect_uri, state: state(params, mode).unwrap_or_default(), mode };
+    Refusal::redirect(op, &path, rejection)
+}
+
+fn state(params: &Params, mode: ResponseMode) -> Result<Option<String>, Rejection> {
+    let state = bounded(
+        params.get("state"),
+        LONGEST_STATE,
+        "The state is longer than 4096 bytes. Send a shorter one.",
+    )?;
+    response::check_state(state.as_deref(), mode)?;
+    Ok(state)
 }
 
 async fn client(op: &Provider, params: &Params, now: Timestamp) -> Result<Arc<Client>, Refusal> {
@@ -177,15 +205,23 @@ fn asked(
     params: &Params,
     now: Timestamp,
 ) -> Result<AuthorizationRequest, Rejection> {
-    request_objects(params)?;
-    response_type(client, params)?;
-    let scope = scope(client, params)?;
-    let code_challenge = code_challenge(params)?;
+    if params.get("registration").is_some() {
+        // S-018: refused rather than ignored, since a client that sends one relies on it.
+        return Err(Rejection::new(
+            ErrorCode::RegistrationNotSupported,
+            "The registration parameter is not supported.",
+        ));
+    }
+    let response_type = response_type(op, client, params)?;
+    let scope = scope(client, params, response_type)?;
+    let code_challenge = code_challenge(client, params, response_type)?;
     let prompts = params.get("prompt").map_or(Ok(Prompts::default()), Prompts::parse);
     let prompts = prompts.map_err(Rejection::invalid_request)?;
-    Ok(AuthorizationRequest {
+    let request = AuthorizationRequest {
         client: client.id.clone(),
         redirect_uri: String::new(),
+        response_type,
+        response_mode: ResponseMode::Query,
         state: None,
         audience: audience(client, params)?,
         scope,
@@ -203,57 +239,37 @@ fn asked(
             .filter(|hint| hint.chars().count() <= LONGEST_LOGIN_HINT)
             .map(ToOwned::to_owned),
         hinted_user: hinted_user(op, client, params, now)?,
-    })
+    };
+    legacy::check(client, response_type, &request)?;
+    Ok(request)
 }
 
-/// S-018: refused rather than ignored, since a client that sends one relies on it.
-fn request_objects(params: &Params) -> Result<(), Rejection> {
-    let refuse = |code, description| Err(Rejection::new(code, description));
-    if params.get("request").is_some() {
-        return refuse(
-            ErrorCode::RequestNotSupported,
-            "Request objects are not supported. Send plain parameters.",
-        );
+fn response_type(op: &Provider, client: &Client, params: &Params) -> Result<ResponseType, Rejection> {
+    if params.get("response_type").is_none() {
+        return Err(Rejection::invalid_request("The response_type is missing. Send response_type=code."));
     }
-    if params.get("request_uri").is_some() {
-        return refuse(
-            ErrorCode::RequestUriNotSupported,
-            "The request_uri is not supported. Send plain parameters.",
-        );
-    }
-    if params.get("registration").is_some() {
-        return refuse(ErrorCode::RegistrationNotSupported, "The registration parameter is not supported.");
-    }
-    Ok(())
-}
-
-fn response_type(client: &Client, params: &Params) -> Result<(), Rejection> {
-    match params.get("response_type") {
-        Some("code") => {}
-        Some(_) => {
-            return Err(Rejection::new(
-                ErrorCode::UnsupportedResponseType,
-                "Only the authorization code flow is supported. Send response_type=code.",
-            ));
-        }
-        None => {
-            return Err(Rejection::invalid_request("The response_type is missing. Send response_type=code."));
-        }
-    }
-    if !matches!(params.get("response_mode"), None | Some("query")) {
-        return Err(Rejection::invalid_request("This response_mode is not supported. Send query or none."));
-    }
-    if !client.metadata.allows(GrantType::AuthorizationCode) {
+    let kind = legacy::response_type(op, client, params).ok_or(Rejection::new(
+        ErrorCode::UnsupportedResponseType,
+        "Only the authorization code flow is supported. Send response_type=code.",
+    ))?;
+    if kind.has_code() && !client.metadata.allows(GrantType::AuthorizationCode) {
         return Err(Rejection::new(
             ErrorCode::UnauthorizedClient,
             "This client is not registered for the authorization_code grant type.",
         ));
     }
-    Ok(())
+    if !client.metadata.response_types.contains(&kind) {
+        return Err(Rejection::new(
+            ErrorCode::UnauthorizedClient,
+            "This client is not registered for this response type.",
+        ));
+    }
+    Ok(kind)
 }
 
-/// Without `scope`, what the client is registered for, but not beyond the session (RFC 6749 §3.3).
-fn scope(client: &Client, params: &Params) -> Result<Scope, Rejection> {
+/// Without `scope`, what the client is registered for, but not beyond the session (RFC 6749 §3.3). Nothing is there to
+/// refresh with without a code (OpenID Connect Core §11).
+fn scope(client: &Client, params: &Params, kind: ResponseType) -> Result<Scope, Rejection> {
     let Some(text) = params.get("scope") else { return Ok(client.metadata.scope.without(OFFLINE_ACCESS)) };
     let scope =
         Scope::parse(text).map_err(|error| Rejection::new(ErrorCode::InvalidScope, error.description()))?;
@@ -263,12 +279,20 @@ fn scope(client: &Client, params: &Params) -> Result<Scope, Rejection> {
             "The scope is wider than this client's registration. Ask for less, or extend the client's scope.",
         ));
     }
-    Ok(scope)
+    Ok(if kind.has_code() { scope } else { scope.without(OFFLINE_ACCESS) })
 }
 
-/// PKCE is required of every client (RFC 9700 §2.1.1).
-fn code_challenge(params: &Params) -> Result<Option<String>, Rejection> {
+/// PKCE is required wherever there is a code (RFC 9700 §2.1.1), but of the clients that a certification has made without.
+/// A challenge that is sent counts for them too.
+fn code_challenge(
+    client: &Client,
+    params: &Params,
+    kind: ResponseType,
+) -> Result<Option<String>, Rejection> {
     let Some(challenge) = params.get("code_challenge") else {
+        if !kind.has_code() || client.metadata.require_pkce == Some(false) {
+            return Ok(None);
+        }
         return Err(Rejection::invalid_request(
             "The code_challenge is missing. This server requires PKCE with code_challenge_method=S256 (RFC 7636).",
         ));

@@ -98,7 +98,16 @@ async fn mint(
     redeemed: Redeemed,
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
-    let user = UserAuthorization {
+    let (audience, scope, nonce) =
+        (redeemed.audience.clone(), redeemed.scope.clone(), redeemed.nonce.clone());
+    let user = authorization_of(redeemed);
+    let request = AccessTokenRequest { client, audience: &audience, scope: &scope, user: Some(&user) };
+    issue::tokens(op, &request, IdTokenWish::With { nonce }, now).await
+}
+
+/// What the first tokens of a family state.
+pub(in crate::flow) fn authorization_of(redeemed: Redeemed) -> UserAuthorization {
+    UserAuthorization {
         session: redeemed.session,
         auth_time: redeemed.auth_time,
         amr: redeemed.amr,
@@ -106,12 +115,5 @@ async fn mint(
         generation: 0,
         epoch: redeemed.subject.epoch,
         subject: redeemed.subject,
-    };
-    let request = AccessTokenRequest {
-        client,
-        audience: &redeemed.audience,
-        scope: &redeemed.scope,
-        user: Some(&user),
-    };
-    issue::tokens(op, &request, IdTokenWish::With { nonce: redeemed.nonce }, now).await
+    }
 }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod assets;
+pub mod form_post;
 pub mod view;
 pub mod words;
 

@@ -1,5 +1,6 @@
 //! Every page renders, keeps its names, escapes every field, and stays within the rules of the content security policy.
 
+use super::form_post::FormPost;
 use super::view::*;
 use super::words::ScopeLine;
 
@@ -84,6 +85,8 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
     };
     out.push(("message", pages.message(&message)));
     out.push(("index", pages.index(&Index { demo: true })));
+    let form_post = FormPost { action: own(), fields: vec![(own(), own()), ("state".to_owned(), own())] };
+    out.push(("form_post", pages.form_post(&form_post)));
     out.extend(super::account_tests::every_account_page(text));
     out
 }
@@ -202,7 +205,7 @@ fn a_logo_from_elsewhere_names_its_origin() {
 
 #[test]
 fn pages_keep_the_names_that_scripts_use() {
-    let expected: [(&str, &[&str]); 12] = [
+    let expected: [(&str, &[&str]); 13] = [
         (
             "login",
             &[
@@ -232,6 +235,7 @@ fn pages_keep_the_names_that_scripts_use() {
         ("logged_out", &["logged-out"]),
         ("error", &["oauth-error", "trace-id", "oauth-error-fix"]),
         ("message", &["message", "trace-id"]),
+        ("form_post", &["form-post", "form-post-submit"]),
         ("index", &["issuer", "discovery", "jwks", "account"]),
         ("account_profile", &["account-nav", "account-done", "account-error", "profile-form"]),
         ("account_password", &["account-nav", "password-form", "current-password", "new-password"]),
