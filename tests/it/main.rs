@@ -58,15 +58,18 @@ macro_rules! specs {
         mod cors;
         mod coverage;
         mod crash;
+        mod form_post;
         mod forward_auth;
         mod forwarded;
         mod handoff;
         mod jwt_attacks;
         mod jwt_attacks_requests;
         mod leaks;
+        mod legacy_response_types;
         mod login;
         mod logout;
         mod oidc_core;
+        mod oidc_core_requests;
         mod outage;
         mod races;
         mod revocation_batches;
@@ -87,6 +90,8 @@ macro_rules! specs {
         mod rfc7662;
         mod rfc8414;
         mod rfc9068;
+        mod rfc9101;
+        mod rfc9101_by_reference;
         mod rfc9207;
         mod rfc9700;
         mod role_loss;

@@ -76,7 +76,7 @@ mod s4_1_2_1_error_response {
             asked.clone().with("response_type", "token"),
             asked.clone().without("code_challenge"),
             asked.clone().with("response_mode", "fragment"),
-            asked.with("request", "x").with("state", &"x".repeat(5000)),
+            asked.with("state", &"x".repeat(5000)),
         ]
     }
 
@@ -125,13 +125,13 @@ mod s4_1_2_1_error_response {
                 ("response_type", "code id_token", "unsupported_response_type"),
                 ("response_type", "none", "unsupported_response_type"),
                 ("response_mode", "fragment", "invalid_request"),
-                ("response_mode", "form_post", "invalid_request"),
+                ("response_mode", "query.jwt", "invalid_request"),
                 ("scope", "openid no-such-scope", "invalid_scope"),
                 ("scope", "openid \"", "invalid_scope"),
                 ("scope", "signet:admin", "invalid_scope"),
                 ("code_challenge", "", "invalid_request"),
-                ("request", "eyJhbGciOiJub25lIn0..", "request_not_supported"),
-                ("request_uri", "https://app.example.com/r", "request_uri_not_supported"),
+                ("request", "eyJhbGciOiJub25lIn0..", "invalid_request_object"),
+                ("request_uri", "https://app.example.com/r", "invalid_request_uri"),
                 ("registration", "{}", "registration_not_supported"),
                 ("prompt", "none login", "invalid_request"),
                 ("prompt", "create", "invalid_request"),

@@ -91,9 +91,12 @@ pub(super) fn mode(
 ) -> Outcome<ResponseMode> {
     let Some(asked) = asked else { return Ok(default_mode(kind)) };
     let mode = asked.parse().map_err(|_| {
-        Rejection::invalid_request("This response_mode is not supported. Send query, fragment, form_post or none.")
+        Rejection::invalid_request("This response_mode is not supported. Send query, form_post or none.")
     })?;
     match mode {
+        ResponseMode::Fragment if default_mode(kind) == ResponseMode::Query => Err(
+            Rejection::invalid_request("A code does not travel in a fragment. Send response_mode query or form_post."),
+        ),
         ResponseMode::Query if default_mode(kind) == ResponseMode::Fragment => Err(
             Rejection::invalid_request("Tokens do not travel in a query. Send response_mode fragment or form_post."),
         ),

@@ -15,6 +15,7 @@ pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod signer;
 pub(crate) mod surfer;
 pub(crate) mod tls;
 pub(crate) mod web_application;

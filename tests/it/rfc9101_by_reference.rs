@@ -1,0 +1,159 @@
+//! RFC 9101 §5.2 and OpenID Connect Core §6.2: request objects that this server fetches.
+
+use super::*;
+use crate::support::signer::{ClientKey, unsigned};
+use signet::oauth::algorithm::Algorithm;
+
+const TYPE: &str = "application/oauth-authz-req+jwt";
+
+async fn client(s: &Server, key: &ClientKey, uris: &[&str], more: Value) {
+    let mut metadata = json!({
+        "token_endpoint_auth_method": "none",
+        "redirect_uris": [CALLBACK],
+        "scope": "openid read",
+        "audience": [AUDIENCE],
+        "first_party": true,
+        "jwks": key.jwks(),
+        "request_uris": uris,
+    });
+    metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    s.create_client("signing", metadata).await;
+}
+
+fn object(s: &Server, state: &str) -> Value {
+    let mut claims = json!({ "iss": "signing", "aud": s.issuer() });
+    for (name, value) in request("signing").with("state", state).0 {
+        claims[name] = json!(value);
+    }
+    claims
+}
+
+fn referring(uri: &str) -> Asked {
+    let pairs = [("client_id", "signing"), ("response_type", "code"), ("scope", "openid"), ("request_uri", uri)];
+    Asked(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+}
+
+async fn signed_in(s: &Server) -> Browser<'_> {
+    let mut browser = Browser::new(s);
+    browser.sign_in(&request("app"), ALICE).await.code();
+    browser
+}
+
+fn digest(text: &str) -> String {
+    signet::digest::base64url(signet::digest::sha256(text.as_bytes()).as_bytes())
+}
+
+mod s5_2_passing_a_request_object_by_reference {
+    use super::*;
+
+    /// `oidcc-request-uri-signed-rs256`.
+    #[test]
+    fn a_registered_uri_is_fetched_and_its_object_is_the_request() {
+        with_server(async |s| {
+            let (key, neighbour) = (ClientKey::new(Algorithm::Rs256, "k1"), Neighbour::start().await);
+            let uri = neighbour.url("/request.jwt");
+            client(s, &key, &[&uri], json!({})).await;
+            let mut browser = signed_in(s).await;
+            for state in ["first", "second"] {
+                neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, state)));
+                let answer = browser.silently(&referring(&uri)).await;
+                assert_eq!(answer.get("state"), Some(state));
+                s.redeem("signing", &answer.code()).await.ok();
+            }
+            let seen = neighbour.requests();
+            assert_eq!(seen.len(), 2);
+            assert!(seen[0].header("accept").unwrap().contains(TYPE));
+        });
+    }
+
+    #[test]
+    fn no_other_uri_is_ever_asked() {
+        with_server(async |s| {
+            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let uri = neighbour.url("/request.jwt");
+            neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));
+            client(s, &key, &[&uri], json!({})).await;
+            let mut browser = signed_in(s).await;
+            for other in [
+                &neighbour.url("/request.jwt?x"),
+                &neighbour.url("/request.jwt#x"),
+                &neighbour.url("/request.jw"),
+                &uri.to_uppercase(),
+                "http://169.254.169.254/latest",
+                "file:///etc/passwd",
+                "urn:ietf:params:oauth:request_uri:x",
+            ] {
+                let answer = browser.silently(&referring(other).with("redirect_uri", CALLBACK)).await;
+                assert_eq!(answer.get("error"), Some("invalid_request_uri"), "{other}");
+                browser.authorize(&referring(other)).await.refused(400, "invalid_request_uri");
+            }
+            assert!(neighbour.requests().is_empty());
+        });
+    }
+
+    /// `oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported`.
+    #[test]
+    fn what_is_there_is_held_to_the_same_rules() {
+        with_server(async |s| {
+            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let uri = neighbour.url("/request.jwt");
+            client(s, &key, &[&uri], json!({})).await;
+            let mut browser = signed_in(s).await;
+            let asked = referring(&uri).with("redirect_uri", CALLBACK);
+            let foreign = ClientKey::new(Algorithm::Es256, "k1").sign(&object(s, "x"));
+            for content in [unsigned(&object(s, "x")), foreign, "<html>".to_owned(), String::new()] {
+                neighbour.serve("/request.jwt", 200, TYPE, &content);
+                let answer = browser.silently(&asked).await;
+                assert_eq!(answer.get("error"), Some("invalid_request_object"), "{content}");
+            }
+            for status in [301, 404, 500] {
+                neighbour.serve("/request.jwt", status, TYPE, key.sign(&object(s, "x")));
+                let answer = browser.silently(&asked).await;
+                assert_eq!(answer.get("error"), Some("invalid_request_uri"), "{status}");
+            }
+            neighbour.serve("/request.jwt", 200, TYPE, "x".repeat(70_000));
+            assert_eq!(browser.silently(&asked).await.get("error"), Some("invalid_request_uri"));
+            neighbour.serve("/request.jwt", 200, TYPE, [0xff, 0xfe]);
+            assert_eq!(browser.silently(&asked).await.get("error"), Some("invalid_request_uri"));
+            neighbour.serve("/request.jwt", 200, TYPE, format!("{}\n", key.sign(&object(s, "x"))));
+            browser.silently(&asked).await.code();
+        });
+    }
+
+    #[test]
+    fn a_fragment_is_the_digest_of_the_content() {
+        with_server(async |s| {
+            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let content = key.sign(&object(s, "x"));
+            let (good, bad) = (digest(&content), digest("something else"));
+            let uri = |fragment: &str| neighbour.url(&format!("/request.jwt#{fragment}"));
+            client(s, &key, &[&uri(&good), &uri(&bad)], json!({})).await;
+            neighbour.serve("/request.jwt", 200, TYPE, &content);
+            let mut browser = signed_in(s).await;
+            browser.silently(&referring(&uri(&good))).await.code();
+            let refused = browser.silently(&referring(&uri(&bad)).with("redirect_uri", CALLBACK)).await;
+            assert_eq!(refused.get("error"), Some("invalid_request_uri"));
+            // The certification registers the digest of something else.
+            s.patch_client("signing", json!({ "profile": "oidc-certification" })).await;
+            browser.silently(&referring(&uri(&bad))).await.code();
+            assert!(neighbour.requests().iter().all(|seen| seen.target == "/request.jwt"));
+        });
+    }
+
+    #[test]
+    fn a_host_that_is_not_public_is_asked_only_if_the_operator_says_so() {
+        with_config(
+            |config| config.fetch.private_hosts = Vec::new(),
+            async |s| {
+                let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+                let uri = neighbour.url("/request.jwt");
+                client(s, &key, &[&uri], json!({})).await;
+                neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));
+                let asked = referring(&uri).with("redirect_uri", CALLBACK);
+                let answer = signed_in(s).await.silently(&asked).await;
+                assert_eq!(answer.get("error"), Some("invalid_request_uri"));
+                assert!(neighbour.requests().is_empty());
+            },
+        );
+    }
+}
