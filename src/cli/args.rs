@@ -17,7 +17,7 @@ pub use operate::{
     ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand, KeyRef, KeysCommand,
     KeysRotate, Login, RestoreEpoch, SessionCommand, SessionRef, Token,
 };
-pub use user::{UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
+pub use user::{ClaimArgs, UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 
 use crate::oauth::algorithm::Algorithm;
 use crate::secret::{ClientSecret, DatabaseUrl, Password};

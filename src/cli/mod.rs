@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 mod authority;
 mod browser;
+mod claims;
 mod client;
 mod context;
 pub mod demo_data;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::{Global, UserCommand, UserCreate, UserSessions, UserUpdate};
 use super::context::Context;
 use super::output::{Outcome, Report, counted, or_dash, pairs, table};
-use super::{ask, device, history};
+use super::{ask, claims, device, history};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::admin::users::{self, CreateUser, FamilyEntry, UpdateUser};
@@ -56,16 +56,18 @@ pub(super) async fn run(command: &UserCommand, global: &Global) -> Outcome {
 }
 
 async fn create(context: &Context, op: &Provider, args: &UserCreate) -> Outcome {
+    let mut claims = claims::read(&args.claims, args.name.as_deref())?;
+    // A claim taken away from an account that has none yet is no claim.
+    claims.retain(|_, value| !value.is_null());
     let prompt = if args.password_stdin { "Password" } else { "Password of the new user" };
     let password = Password::new(ask::secret(prompt).await?.as_str());
-    let name = args.name.iter().map(|name| ("name".to_owned(), json!(name)));
     let request = CreateUser {
         username: args.username.clone(),
         email: args.email.clone(),
-        email_verified: false,
+        email_verified: args.claims.email_verified,
         password: Some(password),
         roles: args.roles.clone(),
-        claims: name.collect(),
+        claims,
     };
     let user = users::create(op, &context.by(), request).await?;
     let text = format!("Created {} with the id {}; sign-in works at once.", user.username, user.id);
@@ -106,7 +108,8 @@ async fn update(context: &Context, op: &Provider, args: &UserUpdate) -> Outcome 
         username: args.username.clone(),
         email: args.email.clone().map(|email| (!email.is_empty()).then_some(email)),
         roles,
-        claims: args.name.iter().map(|name| ("name".to_owned(), json!(name))).collect(),
+        email_verified: args.claims.email_verified.then_some(true),
+        claims: claims::read(&args.claims, args.name.as_deref())?,
         ..UpdateUser::default()
     };
     let before = user.roles;

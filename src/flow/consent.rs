@@ -2,11 +2,14 @@
 
 use super::Provider;
 use super::authorize::problem::Refusal;
+use super::authorize::request::AuthorizationRequest;
 use super::authorize::{self, ConsentState, OpenInteraction, Step};
 use crate::clock::Timestamp;
 use crate::model::audit::{Event, Origin};
 use crate::model::session::LoginSession;
+use crate::oauth::claims_request::{CONSENT_PREFIX, ClaimsRequest};
 use crate::oauth::scope::Scope;
+use crate::oauth::standard_claims::scope_of;
 
 /// The yes: remembered for client and scope, then the code. What is agreed to is the stored request, whatever the
 /// form carried (S-016).
@@ -21,27 +24,52 @@ pub async fn approve(
     now: Timestamp,
 ) -> Result<Step, Refusal> {
     // Consent does not stand in for a sign-in that the request demands.
-    if authorize::consent_state(&interaction, &session, now) == ConsentState::SignInFirst {
+    if authorize::consent_state(op, &interaction, &session, now) == ConsentState::SignInFirst {
         return Ok(Step::Login(interaction.handle));
     }
     // The consent is given here; what was remembered before does not matter.
     let delivery = authorize::finish(op, &interaction, &session, false, now).await?;
     let before = op.store.consent(session.user, &interaction.client.id).await?;
-    let scope = union(&before, &interaction.request.scope);
+    let agreed = words(&interaction.request);
+    let scope = union(&before, &agreed).unwrap_or_else(|| interaction.request.scope.clone());
     let entry = op
         .audit(Event::ConsentGranted, format!("user:{}", session.user), now)?
         .user(session.user)
         .client(&interaction.client.id)
         .session(session.id)
         .origin(origin)
-        .details(serde_json::json!({ "scope": interaction.request.scope.to_string() }).to_string());
+        .details(serde_json::json!({ "scope": agreed.join(" ") }).to_string());
     op.store.remember_consent(session.user, &interaction.client.id, &scope, &entry).await?;
     Ok(Step::Return(delivery))
 }
 
-/// What was agreed to before stays agreed to.
-fn union(before: &Scope, now: &Scope) -> Scope {
-    let text: Vec<&str> = before.iter().chain(now.iter().filter(|value| !before.contains(value))).collect();
-    // Two registered scopes together may pass the bound of one request; then the newer one is what is kept.
-    Scope::parse(&text.join(" ")).unwrap_or_else(|_| now.clone())
+/// What a user is asked to agree to: the scope, then each claim asked for by name that no scope of the request opens, as
+/// a word of its own in the manner of a scope. These words are shown, and they are what is remembered.
+pub fn words(request: &AuthorizationRequest) -> Vec<String> {
+    let claims = ClaimsRequest::stored(request.claims.as_deref());
+    let further = claims
+        .about_the_user()
+        .filter(|claim| !is_open(&request.scope, claim))
+        .map(|claim| format!("{CONSENT_PREFIX}{claim}"));
+    request.scope.iter().map(ToOwned::to_owned).chain(further).collect()
+}
+
+/// Whether what was agreed to before covers a request. A claim that a remembered scope opens needs no yes of its own.
+pub(super) fn covers(granted: &Scope, request: &AuthorizationRequest) -> bool {
+    words(request).iter().all(|word| {
+        let claim = word.strip_prefix(CONSENT_PREFIX);
+        granted.contains(word) || claim.is_some_and(|claim| is_open(granted, claim))
+    })
+}
+
+fn is_open(scope: &Scope, claim: &str) -> bool {
+    scope_of(claim).is_some_and(|opens| scope.contains(opens))
+}
+
+/// What was agreed to before stays agreed to. Together they may pass the bound of one scope; then the newer is what is
+/// kept, and `None` where that alone does.
+fn union(before: &Scope, now: &[String]) -> Option<Scope> {
+    let now = now.join(" ");
+    let both = before.iter().chain(std::iter::once(now.as_str())).collect::<Vec<_>>().join(" ");
+    Scope::parse(both.trim()).or_else(|_| Scope::parse(&now)).ok()
 }

@@ -9,6 +9,7 @@ use super::grant::refresh_token::presented;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::audit::Origin;
+use crate::model::user::Subject;
 use crate::oauth::error::ErrorCode;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::storage::Rotation;
@@ -51,12 +52,17 @@ fn concerns(client: &AuthenticatedClient, token: &LiveToken) -> bool {
     own || resource_server
 }
 
+/// A user's name would be the same everywhere, which is what a pairwise subject is there to prevent.
+fn told_by_name(subject: Option<&Subject>) -> Option<&Subject> {
+    subject.filter(|subject| subject.pairwise.is_none())
+}
+
 fn active(token: LiveToken) -> Map<String, Value> {
     let mut answer = Map::from_iter([
         ("active".to_owned(), Value::Bool(true)),
         ("token_type".to_owned(), Value::from("Bearer")),
     ]);
-    if let Some(subject) = &token.subject {
+    if let Some(subject) = told_by_name(token.subject.as_ref()) {
         answer.insert("username".to_owned(), Value::from(subject.username.clone()));
     }
     answer.extend(token.claims.into_map());
@@ -75,17 +81,19 @@ async fn refresh_token(
         return Ok(inactive());
     }
     let family = &rotated.family;
-    let answer = json!({
+    let mut answer = json!({
         "active": true,
         "token_type": "refresh_token",
         "iss": op.policy.issuer.as_str(),
         "sub": rotated.subject.sub(),
         "client_id": family.client,
-        "username": rotated.subject.username,
         "scope": family.scope,
         "sid": family.session,
         "iat": family.created_at.seconds(),
         "exp": family.expires_at.seconds(),
     });
+    if let Some(subject) = told_by_name(Some(&rotated.subject)) {
+        answer["username"] = Value::from(subject.username.clone());
+    }
     Ok(answer.as_object().cloned().unwrap_or_else(inactive))
 }

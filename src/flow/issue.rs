@@ -6,14 +6,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Provider;
+use super::id_token::{self, IdTokenRequest};
 use super::rejection::Outcome;
 use super::userinfo::claims_of_scope;
 use crate::clock::Timestamp;
-use crate::digest::{base64url, sha256, sha512};
+use crate::digest::base64url;
 use crate::model::client::Client;
 use crate::model::user::Subject;
+use crate::oauth::acr;
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::claims::{ClaimSource, ClaimTarget};
+use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::scope::{OPENID, Scope};
 use crate::secret::{AccessToken, AuthorizationCode, FamilyHandle, RefreshToken, SessionId};
 
@@ -97,6 +100,7 @@ struct AccessClaims {
 struct UserClaims {
     sid: SessionId,
     auth_time: i64,
+    acr: &'static str,
     amr: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
@@ -109,27 +113,6 @@ struct UserClaims {
 enum Audience {
     One(String),
     Many(Vec<String>),
-}
-
-#[derive(Serialize)]
-struct IdClaims {
-    iss: String,
-    sub: String,
-    aud: String,
-    azp: String,
-    exp: i64,
-    iat: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<String>,
-    auth_time: i64,
-    amr: Vec<String>,
-    sid: SessionId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    c_hash: Option<String>,
-    #[serde(flatten)]
-    custom: Map<String, Value>,
 }
 
 /// Makes an access token (RFC 9068).
@@ -164,6 +147,7 @@ pub async fn access_token(
         user: request.user.map(|user| UserClaims {
             sid: user.session,
             auth_time: user.auth_time.seconds(),
+            acr: acr::acr_of(&user.amr),
             amr: user.amr.clone(),
             roles: user.subject.roles.clone(),
             rv: (user.epoch, user.family, user.generation),
@@ -174,55 +158,6 @@ pub async fn access_token(
         chosen(metadata.access_token_signed_response_alg.as_deref(), op.policy.tokens.access_token_algorithm);
     let token = sign(op, algorithm, ACCESS_TOKEN_TYPE, claims, now).await?;
     Ok(IssuedAccessToken { token: AccessToken::new(token), expires_in: seconds })
-}
-
-/// What an ID token says beside the user's authorization.
-#[derive(Clone, Debug)]
-pub struct IdTokenRequest<'a> {
-    /// The client, its only audience.
-    pub client: &'a Client,
-    /// The authorization.
-    pub user: &'a UserAuthorization,
-    /// `nonce` of the authorization request; none on refresh.
-    pub nonce: Option<String>,
-    /// The access token issued with it, for `at_hash`.
-    pub access_token: Option<&'a AccessToken>,
-    /// The code issued with it, for `c_hash` (OpenID Connect Core §3.3.2.11).
-    pub code: Option<&'a AuthorizationCode>,
-    /// The scope whose claims go into the token (OpenID Connect Core §5.4).
-    pub scope: Option<&'a Scope>,
-}
-
-/// Makes an ID token (OpenID Connect Core §2).
-///
-/// # Errors
-/// No key to sign with.
-pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp) -> Outcome<String> {
-    let (client, user) = (request.client, request.user);
-    let iat = now.seconds();
-    let seconds = i64::try_from(op.policy.tokens.id_token.as_secs()).unwrap_or(0);
-    let algorithm =
-        chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
-    let mut custom =
-        request.scope.map(|scope| claims_of_scope(&user.subject, scope)).unwrap_or_default();
-    custom.remove("sub");
-    custom.extend(custom_claims(client, Some(&user.subject), ClaimTarget::IdToken));
-    let claims = IdClaims {
-        iss: op.policy.issuer.as_str().to_owned(),
-        sub: user.subject.sub(),
-        aud: client.id.0.clone(),
-        azp: client.id.0.clone(),
-        exp: iat.saturating_add(seconds),
-        iat,
-        nonce: request.nonce,
-        auth_time: user.auth_time.seconds(),
-        amr: user.amr.clone(),
-        sid: user.session,
-        at_hash: request.access_token.map(|token| half_hash(token.reveal(), algorithm)),
-        c_hash: request.code.map(|code| half_hash(code.reveal(), algorithm)),
-        custom,
-    };
-    sign(op, algorithm, ID_TOKEN_TYPE, claims, now).await
 }
 
 /// Access token, and the ID token where `openid` was granted and `with_id_token` asks for one.
@@ -237,16 +172,14 @@ pub async fn tokens(
 ) -> Outcome<TokenResponse> {
     let access_token = access_token(op, request, now).await?;
     let id_token = match (id, request.user) {
-        (IdTokenWish::With { nonce }, Some(user)) if request.scope.contains(OPENID) => {
+        (IdTokenWish::With { nonce, claims_request }, Some(user)) if request.scope.contains(OPENID) => {
             let id = IdTokenRequest {
-                client: request.client,
-                user,
                 nonce,
                 access_token: Some(&access_token.token),
-                code: None,
-                scope: None,
+                claims: ClaimsRequest::stored(claims_request.as_deref()),
+                ..IdTokenRequest::new(request.client, user)
             };
-            Some(id_token(op, id, now).await?)
+            Some(id_token::mint(op, id, now).await?)
         }
         _ => None,
     };
@@ -260,6 +193,8 @@ pub enum IdTokenWish {
     With {
         /// `nonce` of the authorization request.
         nonce: Option<String>,
+        /// The `claims` parameter that was granted, as JSON.
+        claims_request: Option<String>,
     },
     /// No.
     Without,
@@ -283,16 +218,6 @@ pub fn custom_claims(client: &Client, subject: Option<&Subject>, target: ClaimTa
         .collect()
 }
 
-/// Left half of a token's or code's hash by the hash function of `algorithm` (OpenID Connect Core §3.1.3.6, §3.3.2.11):
-/// SHA-256, but for Ed25519, which hashes with SHA-512 (RFC 8032 §5.1).
-fn half_hash(text: &str, algorithm: Algorithm) -> String {
-    let token = text.as_bytes();
-    match algorithm {
-        Algorithm::EdDsa => base64url(sha512(token).get(..32).unwrap_or_default()),
-        _ => base64url(sha256(token).as_bytes().get(..16).unwrap_or_default()),
-    }
-}
-
 /// Shortens a lifetime at random within the policy, so that clients that signed in together do not refresh
 /// together.
 fn jittered(op: &Provider, lifetime: Option<Duration>) -> Outcome<Duration> {
@@ -306,12 +231,12 @@ fn jittered(op: &Provider, lifetime: Option<Duration>) -> Outcome<Duration> {
 }
 
 /// The client's algorithm, or the deployment's. Registration holds the client's to those that keys exist for.
-fn chosen(client: Option<&str>, deployment: Algorithm) -> Algorithm {
+pub(super) fn chosen(client: Option<&str>, deployment: Algorithm) -> Algorithm {
     client.and_then(|name| name.parse().ok()).unwrap_or(deployment)
 }
 
 /// Signs off the event loop where that takes long: an RSA signature costs fifteen ES256 ones.
-async fn sign<T: Serialize + Send + 'static>(
+pub(super) async fn sign<T: Serialize + Send + 'static>(
     op: &Provider,
     algorithm: Algorithm,
     typ: &'static str,
@@ -324,19 +249,4 @@ async fn sign<T: Serialize + Send + 'static>(
     }
     let signed = tokio::task::spawn_blocking(move || ring.sign(algorithm, typ, &claims, now)).await;
     Ok(signed.map_err(|error| super::rejection::Rejection::fault(&error))??)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn at_hash_takes_the_hash_of_the_algorithm() {
-        // The access token of OpenID Connect Core, appendix A.3, and its at_hash there.
-        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-        for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256] {
-            assert_eq!(half_hash(token, algorithm), "77QmUPtjPfzWtF2AnpK9RQ");
-        }
-        assert_eq!(half_hash(token, Algorithm::EdDsa).len(), 43);
-    }
 }

@@ -15,6 +15,7 @@ pub mod clients;
 pub mod consent;
 pub mod forward_auth;
 pub mod grant;
+pub mod id_token;
 pub mod interaction;
 pub mod introspect;
 pub mod issue;
@@ -30,6 +31,7 @@ pub mod revocation;
 pub mod revoke;
 pub mod session;
 pub mod subject;
+pub mod user_claims;
 pub mod userinfo;
 pub mod web_cookie;
 

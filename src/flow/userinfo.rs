@@ -2,45 +2,50 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Provider;
-use super::bearer;
-use super::issue::custom_claims;
+use super::bearer::{self, LiveToken};
+use super::issue::{ID_TOKEN_TYPE, custom_claims, sign};
 use super::rejection::{Outcome, Rejection};
+use super::{Provider, user_claims};
 use crate::clock::Timestamp;
 use crate::model::client::Client;
 use crate::model::user::Subject;
 use crate::oauth::claims::ClaimTarget;
-use crate::oauth::scope::{ADDRESS, EMAIL, OPENID, PHONE, PROFILE, Scope};
+use crate::oauth::claims_request::ClaimsRequest;
+use crate::oauth::scope::OPENID;
 use crate::secret::AccessToken;
-
-/// The claims of `profile` that are stored with the user (OpenID Connect Core §5.4).
-const PROFILE_CLAIMS: [&str; 12] = [
-    "name",
-    "family_name",
-    "given_name",
-    "middle_name",
-    "nickname",
-    "profile",
-    "picture",
-    "website",
-    "gender",
-    "birthdate",
-    "zoneinfo",
-    "locale",
-];
 
 /// An answer of the UserInfo endpoint.
 #[derive(Debug)]
 pub struct UserInfo {
     /// The claims.
-    pub claims: Map<String, Value>,
+    pub claims: Told,
     /// The client whose token it was.
     pub client: Option<Arc<Client>>,
 }
 
-/// The claims that the token's scope opens.
+/// In what form the claims are told.
+#[derive(Debug)]
+pub enum Told {
+    /// As JSON.
+    Plain(Map<String, Value>),
+    /// As a JWT (OpenID Connect Core §5.3.2).
+    Signed(String),
+}
+
+/// `iss` and `aud` are what tells a signed answer from any other (OpenID Connect Core §5.3.2). It has no `exp`, so that
+/// it can never pass for an ID token.
+#[derive(Serialize)]
+struct SignedClaims {
+    iss: String,
+    aud: String,
+    #[serde(flatten)]
+    claims: Map<String, Value>,
+}
+
+/// The claims that the token's scope opens, and those that were asked for by name.
 ///
 /// # Errors
 /// `invalid_token`, `insufficient_scope`, or a fault.
@@ -51,42 +56,31 @@ pub async fn claims(op: &Provider, token: &AccessToken, now: Timestamp) -> Outco
         "This endpoint needs the scope openid. Ask for it at the authorization endpoint.",
     )?;
     let Some(subject) = &token.subject else { return Err(Rejection::invalid_token("a client's own token")) };
-    let mut claims = claims_of_scope(subject, &token.scope);
     let client = op.clients.get(&op.store, &token.client, now).await?;
-    if let Some(client) = &client {
-        claims.extend(custom_claims(client, Some(subject), ClaimTarget::Userinfo));
-    }
+    let claims = about_the_user(&token, subject, client.as_deref());
+    let claims = match client.as_deref().and_then(|client| Some((client, signing_algorithm(client)?))) {
+        None => Told::Plain(claims),
+        Some((client, algorithm)) => {
+            let (iss, aud) = (op.policy.issuer.as_str().to_owned(), client.id.0.clone());
+            let signed = SignedClaims { iss, aud, claims };
+            Told::Signed(sign(op, algorithm, ID_TOKEN_TYPE, signed, now).await?)
+        }
+    };
     Ok(UserInfo { claims, client })
 }
 
-/// The standard claims of a user that a scope opens (OpenID Connect Core §5.4).
-pub fn claims_of_scope(subject: &Subject, scope: &Scope) -> Map<String, Value> {
-    let mut claims = Map::new();
+/// Registration holds it to those that keys exist for.
+fn signing_algorithm(client: &Client) -> Option<crate::oauth::algorithm::Algorithm> {
+    client.metadata.userinfo_signed_response_alg.as_deref()?.parse().ok()
+}
+
+fn about_the_user(token: &LiveToken, subject: &Subject, client: Option<&Client>) -> Map<String, Value> {
+    let mut claims = user_claims::of_scope(subject, &token.scope);
+    if let Some(client) = client {
+        let asked = ClaimsRequest::stored(token.claims_request.as_deref());
+        claims.extend(user_claims::by_name(subject, client, &asked.userinfo));
+        claims.extend(custom_claims(client, Some(subject), ClaimTarget::Userinfo));
+    }
     claims.insert("sub".to_owned(), Value::from(subject.sub()));
-    let stored = |claims: &mut Map<String, Value>, name: &str| {
-        if let Some(value) = subject.claims.get(name) {
-            claims.insert(name.to_owned(), value.clone());
-        }
-    };
-    if scope.contains(PROFILE) {
-        claims.insert("preferred_username".to_owned(), Value::from(subject.username.clone()));
-        claims.insert("updated_at".to_owned(), Value::from(subject.updated_at.seconds()));
-        for name in PROFILE_CLAIMS {
-            stored(&mut claims, name);
-        }
-    }
-    if scope.contains(EMAIL)
-        && let Some(email) = &subject.email
-    {
-        claims.insert("email".to_owned(), Value::from(email.clone()));
-        claims.insert("email_verified".to_owned(), Value::from(subject.email_verified));
-    }
-    if scope.contains(ADDRESS) {
-        stored(&mut claims, "address");
-    }
-    if scope.contains(PHONE) {
-        stored(&mut claims, "phone_number");
-        stored(&mut claims, "phone_number_verified");
-    }
     claims
 }

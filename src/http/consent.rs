@@ -51,6 +51,7 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
     let sources = login::sources(&interaction, &client);
     let handle = interaction.handle.reveal();
     let scope = &interaction.request.scope;
+    let asked = consent::words(&interaction.request);
     let refresh = op.policy.refresh.of(&interaction.client);
     let idle = scope.contains(OFFLINE_ACCESS).then_some(refresh.idle.as_secs());
     let html = app.pages.consent(&Consent {
@@ -62,7 +63,7 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
         interaction: handle.to_owned(),
         client,
         account: username,
-        scopes: scope.iter().map(|name| ScopeLine::new(name, None)).collect(),
+        scopes: asked.iter().map(|word| ScopeLine::new(word, None)).collect(),
         duration: words::duration(
             op.policy.tokens.access_token.as_secs(),
             idle,

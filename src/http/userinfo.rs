@@ -10,7 +10,7 @@ use super::body::{self, PROTOCOL_LIMIT};
 use super::cors;
 use super::error::{self, Challenge, no_store};
 use crate::flow::rejection::Rejection;
-use crate::flow::userinfo;
+use crate::flow::userinfo::{self, Told};
 use crate::oauth::bearer;
 use crate::secret::AccessToken;
 
@@ -50,7 +50,10 @@ async fn answer(request: &HttpRequest, app: &App, token: &AccessToken) -> HttpRe
             }
             let mut response = HttpResponse::Ok();
             no_store(&mut response);
-            response.json(answer.claims)
+            match answer.claims {
+                Told::Plain(claims) => response.json(claims),
+                Told::Signed(token) => response.content_type("application/jwt").body(token),
+            }
         }
         Err(rejection) => error::json(request, app, &rejection, Challenge::Bearer),
     }

@@ -3,11 +3,13 @@
 #[macro_use]
 mod words;
 
+pub mod acr;
 pub mod algorithm;
 pub mod auth_method;
 pub mod basic;
 pub mod bearer;
 pub mod claims;
+pub mod claims_request;
 pub mod client_metadata;
 pub mod client_rules;
 pub mod error;
@@ -25,6 +27,7 @@ pub mod response_mode;
 pub mod response_type;
 pub mod return_to;
 pub mod scope;
+pub mod standard_claims;
 pub mod text;
 pub mod uri;
 

@@ -36,6 +36,13 @@ const INSERT_CONSENTED: Sql = Sql::per(
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", " FOR SHARE OF c"),
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
 );
+// Where the client knows the user by a pairwise `sub`, which is read from the codes and families that are there, the
+// user's row is locked too: whoever raises the epoch meanwhile finds the code, or it is not made.
+const INSERT_PAIRWISE: Sql = Sql::per(insert!("", " FOR SHARE OF u"), insert!("", ""));
+const INSERT_PAIRWISE_CONSENTED: Sql = Sql::per(
+    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", " FOR SHARE OF u, c"),
+    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
+);
 macro_rules! redeem {
     ($returning:literal) => {
         concat!(
@@ -120,7 +127,16 @@ const REPLAYED: Sql = Sql::both(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[INSERT, INSERT_CONSENTED, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
+pub(super) const ALL: &[Sql] = &[
+    INSERT,
+    INSERT_CONSENTED,
+    INSERT_PAIRWISE,
+    INSERT_PAIRWISE_CONSENTED,
+    REDEEM,
+    INSERT_FAMILY,
+    READ_REDEEMED,
+    REPLAYED,
+];
 
 #[derive(sqlx::FromRow)]
 struct RedeemedRow {
@@ -206,7 +222,12 @@ impl Store {
         interaction: Option<&InteractionHash>,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let insert = if grant.by_consent { &INSERT_CONSENTED } else { &INSERT };
+        let insert = match (grant.subject.is_some(), grant.by_consent) {
+            (false, false) => &INSERT,
+            (false, true) => &INSERT_CONSENTED,
+            (true, false) => &INSERT_PAIRWISE,
+            (true, true) => &INSERT_PAIRWISE_CONSENTED,
+        };
         let Some(interaction) = interaction else {
             return Ok(self.db.write(insert, insert_args(code, grant, now)).await? == 1);
         };

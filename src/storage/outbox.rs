@@ -20,8 +20,20 @@ const INSERT: Sql = Sql::per(
      SELECT $1, ids.value, $3, $4, $5 FROM json_each($2) ids",
 );
 
+// To a client of another sector the user is somebody else. What that client holds hangs on a family, or is on its way
+// there as a code; of either the one that expired before `$5` can have no token that lives.
+const INSERT_PAIRWISE: Sql = Sql::both(
+    "INSERT INTO revocation_outbox (kind, subject, min, dies_at, created_at)
+     SELECT $1, known.subject, $3, $4, $6 FROM (
+        SELECT f.subject FROM refresh_family f
+        WHERE f.user_id = $2 AND f.subject IS NOT NULL AND f.expires_at > $5
+        UNION
+        SELECT a.subject FROM authorization_code a
+        WHERE a.user_id = $2 AND a.subject IS NOT NULL AND a.expires_at > $5) known",
+);
+
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[INSERT];
+pub(super) const ALL: &[Sql] = &[INSERT, INSERT_PAIRWISE];
 
 /// Clocks differ and verifiers grant leeway: so much longer than the longest access token an entry is remembered.
 const TOLERANCE: Duration = Duration::from_secs(60);
@@ -38,7 +50,7 @@ pub(super) enum Voided<'a> {
     Key(&'a KeyId),
     /// Everything issued to a client up to now.
     Client(&'a ClientId),
-    /// Everything of a user below an epoch.
+    /// Everything of a user below an epoch, under whatever `sub` clients know the user by.
     User(UserId, i64),
     /// Everything of a login session.
     Session(SessionId),
@@ -91,8 +103,14 @@ impl Outbox {
             Tx::Postgres(..) => Arg::Texts(ids),
             Tx::Sqlite(_) => Arg::from(super::row::to_json(&ids)),
         };
-        let args = args![kind.as_str(), ids, min, Timestamp::from_seconds(ceil_seconds(dies_at)), now];
-        tx.execute(&INSERT, args).await.map(|_| ())
+        let dies_at = Timestamp::from_seconds(ceil_seconds(dies_at));
+        tx.execute(&INSERT, args![kind.as_str(), ids, min, dies_at, now]).await?;
+        if let Voided::User(user, epoch) = voided {
+            let past = now.minus(self.token_life).minus(TOLERANCE);
+            let args = args![kind.as_str(), *user, *epoch, dies_at, past, now];
+            tx.execute(&INSERT_PAIRWISE, args).await?;
+        }
+        Ok(())
     }
 
     /// Tells the batcher of this process that something was committed.

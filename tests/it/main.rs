@@ -68,9 +68,11 @@ macro_rules! specs {
         mod legacy_response_types;
         mod login;
         mod logout;
+        mod oidc_claims;
         mod oidc_core;
         mod oidc_core_requests;
         mod outage;
+        mod pairwise;
         mod races;
         mod revocation_batches;
         mod revocation_endpoints;
@@ -103,6 +105,7 @@ macro_rules! specs {
         mod session_policy_refresh;
         mod sessions;
         mod storage;
+        mod userinfo;
         mod web_sessions;
     };
 }

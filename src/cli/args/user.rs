@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 pub enum UserCommand {
     /// Create a user
     #[command(
-        after_help = "Example:\n  signet user create --username carol --email carol@example.com --password-stdin"
+        after_help = "Examples:\n  signet user create --username carol --email carol@example.com --password-stdin\n  \
+        signet user create --username carol --claim birthdate=1990-04-01 --claim 'address={\"country\":\"DE\"}'"
     )]
     Create(UserCreate),
     /// List users
@@ -58,6 +59,9 @@ pub struct UserCreate {
     /// A role; may be given several times
     #[arg(long = "role", value_name = "ROLE")]
     pub roles: Vec<String>,
+    /// What else is known of the user
+    #[command(flatten)]
+    pub claims: ClaimArgs,
     /// Read the password from standard input without asking
     #[arg(long)]
     pub password_stdin: bool,
@@ -83,6 +87,24 @@ pub struct UserUpdate {
     /// Take all roles away
     #[arg(long, conflicts_with = "roles")]
     pub no_roles: bool,
+    /// What else is known of the user
+    #[command(flatten)]
+    pub claims: ClaimArgs,
+}
+
+/// What else is known of a user.
+#[derive(Debug, Args)]
+pub struct ClaimArgs {
+    /// The e-mail address is known to be the user's
+    #[arg(long)]
+    pub email_verified: bool,
+    /// A claim, such as website=https://carol.example; a value that begins with { or [, and true, false and null, is
+    /// JSON, and null takes the claim away. May be given several times
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    pub claims: Vec<String>,
+    /// A file with claims as one JSON object; --claim comes after it
+    #[arg(long, value_name = "FILE")]
+    pub claims_file: Option<std::path::PathBuf>,
 }
 
 /// `signet user sessions`

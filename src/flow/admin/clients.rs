@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{AdminError, Answer, By, Page, merge_patch, page_size};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
-use crate::flow::rejection::{Outcome, Rejection};
+use crate::flow::rejection::Rejection;
+use crate::flow::subject;
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
@@ -135,6 +136,7 @@ fn check_algorithms(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
     let asked = [
         ("id_token_signed_response_alg", &metadata.id_token_signed_response_alg),
         ("access_token_signed_response_alg", &metadata.access_token_signed_response_alg),
+        ("userinfo_signed_response_alg", &metadata.userinfo_signed_response_alg),
     ];
     for (field, algorithm) in asked {
         let Some(algorithm) = algorithm else { continue };
@@ -146,6 +148,23 @@ fn check_algorithms(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
         }
     }
     Ok(())
+}
+
+/// To a client that asked again, every user would be somebody else (OpenID Connect Core §8).
+fn check_subjects(before: &ClientMetadata, after: &ClientMetadata) -> Answer<()> {
+    if subject::stays(before, after) {
+        return Ok(());
+    }
+    let (field, remedy) = if before.subject_type == after.subject_type {
+        (
+            "sector_identifier_uri",
+            "The change would give the client another sub for every user. Register a sector_identifier_uri at the host \
+             that the redirect URIs had, or register a new client.",
+        )
+    } else {
+        ("subject_type", "The subject_type is fixed at registration. Register a new client.")
+    };
+    Err(AdminError::conflict(field, remedy))
 }
 
 /// The client with this id.
@@ -186,6 +205,7 @@ pub async fn update(
         if metadata == client.metadata {
             return Ok(client);
         }
+        check_subjects(&client.metadata, &metadata)?;
         let change = ClientChange::Metadata(Box::new(metadata), client.updated_at);
         let entry = by.audit(op, Event::ClientUpdated)?.client(id);
         if op.store.change_client(id, &change, by.now, &entry).await? {

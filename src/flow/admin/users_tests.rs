@@ -54,6 +54,8 @@ fn claims_and_roles_have_bounds() {
         assert!(matches!(check_claims(&claims), Err(AdminError::Invalid { field: "claims", .. })), "{name}");
     }
     assert!(check_claims(&Map::from_iter([("name".to_owned(), json!("x".repeat(LONGEST_CLAIMS)))])).is_err());
+    let birthday = Map::from_iter([("birthdate".to_owned(), json!("1.4.1990"))]);
+    assert!(matches!(check_claims(&birthday), Err(AdminError::Invalid { field: "claims", .. })));
     for bad in [vec![""], vec!["a b"], vec!["a", "a"]] {
         let roles: Vec<_> = bad.iter().map(|role| (*role).to_owned()).collect();
         assert!(check_roles(&roles).is_err(), "{bad:?}");

@@ -16,9 +16,8 @@ use response::{Delivery, ReturnPath};
 use super::Provider;
 use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
-use super::login_session;
 use super::rejection::Rejection;
-use super::subject;
+use super::{consent, login_session, subject};
 use crate::clock::Timestamp;
 use crate::model::audit::Origin;
 use crate::model::client::Client;
@@ -110,15 +109,9 @@ pub async fn begin(
     }
     match (need, session) {
         (Need::Nothing, Some(session)) => {
-            let granted = Granted {
-                client: &client,
-                request: &request,
-                session: &session,
-                interaction: None,
-                by_consent: rests_on_consent(&client, &request),
-                origin: &browser.origin,
-            };
-            Ok(Answer { step: Step::Return(answer(op, &granted, now).await?), cookie: None })
+            let basis = (None, rests_on_consent(&client, &request));
+            let location = issue_code(op, (&client, &request), &session, basis, now).await?;
+            Ok(Answer { step: Step::Return(location), cookie: None })
         }
         (need, _) => wait_for_person(op, &request, browser, need, now).await,
     }
@@ -138,7 +131,8 @@ pub async fn resume(
         .as_ref()
         .map(|session| Signed { session, fresh: interaction.stored.session == Some(session.id) });
     let need = need(op, &interaction.client, &interaction.request, signed.as_ref(), now).await?;
-    if signed.is_some_and(|user| user.fresh && interaction.request.is_about_another(user.session.user)) {
+    let (request, client) = (&interaction.request, &interaction.client);
+    if signed.is_some_and(|user| user.fresh && request.is_about_another(op, client, user.session.user)) {
         return Err(wrong_user(op, &interaction, now).await);
     }
     match (need, session) {
@@ -159,7 +153,7 @@ async fn wrong_user(op: &Provider, interaction: &OpenInteraction, now: Timestamp
     }
     let rejection = Rejection::new(
         ErrorCode::LoginRequired,
-        "The user who signed in is not the one that id_token_hint names.",
+        "The user who signed in is not the one that the request names.",
     );
     Refusal::redirect(op, &interaction.request.return_path(), rejection)
 }
@@ -175,12 +169,13 @@ pub(super) enum ConsentState {
 
 /// Whether this session may consent to this interaction now.
 pub(super) fn consent_state(
+    op: &Provider,
     interaction: &OpenInteraction,
     session: &LoginSession,
     now: Timestamp,
 ) -> ConsentState {
     let fresh = interaction.stored.session == Some(session.id);
-    if sign_in_needed(&interaction.request, session, fresh, now) {
+    if sign_in_needed(op, (&interaction.client, &interaction.request), (session, fresh), now) {
         ConsentState::SignInFirst
     } else {
         ConsentState::Wanted
@@ -200,17 +195,10 @@ pub(super) async fn finish(
     now: Timestamp,
 ) -> Result<Delivery, Refusal> {
     let hash = interaction.hash();
-    let granted = Granted {
-        client: &interaction.client,
-        request: &interaction.request,
-        session,
-        interaction: Some(&hash),
-        by_consent,
-        origin: &interaction.origin,
-    };
-    let delivery = answer(op, &granted, now).await?;
-    op.unfinished.release(interaction.origin.address.as_deref());
-    Ok(delivery)
+    let asked = (interaction.client.as_ref(), &interaction.request);
+    let location = issue_code(op, asked, session, (Some(&hash), by_consent), now).await?;
+    op.unfinished.release(interaction.address.as_deref());
+    Ok(location)
 }
 
 /// Ends an interaction with a no.
@@ -238,7 +226,7 @@ pub async fn session(
     Ok(login_session::current(op, browser, now).await?.map(|current| current.session))
 }
 
-/// The scope that the user has not yet agreed to.
+/// Whether the user has not yet agreed to all that is asked for.
 ///
 /// # Errors
 /// A fault.
@@ -255,7 +243,7 @@ pub(super) async fn needs_consent(
         return Ok(false);
     }
     let granted: Scope = op.store.consent(session.user, &client.id).await?;
-    Ok(!request.scope.is_subset_of(&granted))
+    Ok(!consent::covers(&granted, request))
 }
 
 /// Whether what needs no consent now was consented to before.
@@ -270,14 +258,14 @@ struct Signed<'s> {
 }
 
 fn sign_in_needed(
-    request: &AuthorizationRequest,
-    session: &LoginSession,
-    fresh: bool,
+    op: &Provider,
+    (client, request): (&Client, &AuthorizationRequest),
+    (session, fresh): (&LoginSession, bool),
     now: Timestamp,
 ) -> bool {
     let again = request.prompts(Prompt::Login) || request.prompts(Prompt::SelectAccount);
     let stale = request.is_too_old(session.auth_time, now);
-    (!fresh && (again || stale)) || request.is_about_another(session.user)
+    (!fresh && (again || stale)) || request.is_about_another(op, client, session.user)
 }
 
 async fn need(
@@ -288,7 +276,7 @@ async fn need(
     now: Timestamp,
 ) -> Result<Need, Rejection> {
     let Some(Signed { session, fresh }) = user else { return Ok(Need::Login) };
-    if sign_in_needed(request, session, *fresh, now) {
+    if sign_in_needed(op, (client, request), (session, *fresh), now) {
         return Ok(Need::Login);
     }
     let consent = needs_consent(op, client, request, session).await?;
@@ -344,8 +332,9 @@ async fn answer(op: &Provider, granted: &Granted<'_>, now: Timestamp) -> Result<
 
 async fn issue_code(
     op: &Provider,
-    granted: &Granted<'_>,
-    life: Duration,
+    (client, request): (&Client, &AuthorizationRequest),
+    session: &LoginSession,
+    (interaction, by_consent): (Option<&InteractionHash>, bool),
     now: Timestamp,
 ) -> Result<AuthorizationCode, Refusal> {
     let Granted { client, request, session, interaction, by_consent, .. } = *granted;
@@ -356,7 +345,7 @@ async fn issue_code(
         client: request.client.clone(),
         user: session.user,
         subject: subject::pairwise(op, client, session.user),
-        claims_request: None,
+        claims_request: request.claims.clone(),
         session: session.id,
         epoch: session.epoch,
         by_consent,

@@ -14,16 +14,16 @@ use super::{legacy, request_object};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
+use crate::flow::{subject, user_claims};
 use crate::model::client::Client;
+use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::grant_type::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::prompt::{Prompt, Prompts};
 use crate::oauth::redirect_uri::{self, ProvenRedirectUri};
-use crate::oauth::response_mode::ResponseMode;
-use crate::oauth::response_type::ResponseType;
-use crate::oauth::scope::{OFFLINE_ACCESS, Scope};
+use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scope};
 use crate::secret::{ClientId, UserId};
 
 /// Longest `state` in bytes. It is kept and echoed whole, so it has to end somewhere.
@@ -60,8 +60,10 @@ pub struct AuthorizationRequest {
     pub max_age: Option<u64>,
     /// `login_hint`.
     pub login_hint: Option<String>,
-    /// The user that `id_token_hint` names.
-    pub hinted_user: Option<UserId>,
+    /// Whom `id_token_hint` or a `sub` in `claims` names, as this client knows them.
+    pub about: Vec<String>,
+    /// `claims`, where it is an OpenID Connect request, in the form in which it is stored.
+    pub claims: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -86,9 +88,12 @@ impl AuthorizationRequest {
         asked || (prompt == Prompt::Login && self.max_age == Some(0))
     }
 
-    /// Whether `id_token_hint` names another user than this one.
-    pub fn is_about_another(&self, user: UserId) -> bool {
-        self.hinted_user.is_some_and(|hinted| hinted != user)
+    /// Whether the request is about another user than this one. Users are compared as the client knows them.
+    pub fn is_about_another(&self, op: &Provider, client: &Client, user: UserId) -> bool {
+        !self.about.is_empty() && {
+            let sub = subject::of(op, client, user);
+            self.about.iter().any(|named| *named != sub)
+        }
     }
 
     /// Whether a sign-in at `auth_time` is too old for `max_age`.
@@ -217,7 +222,7 @@ fn asked(
     let code_challenge = code_challenge(client, params, response_type)?;
     let prompts = params.get("prompt").map_or(Ok(Prompts::default()), Prompts::parse);
     let prompts = prompts.map_err(Rejection::invalid_request)?;
-    let request = AuthorizationRequest {
+    let mut request = AuthorizationRequest {
         client: client.id.clone(),
         redirect_uri: String::new(),
         response_type,
@@ -238,10 +243,33 @@ fn asked(
             .get("login_hint")
             .filter(|hint| hint.chars().count() <= LONGEST_LOGIN_HINT)
             .map(ToOwned::to_owned),
-        hinted_user: hinted_user(op, client, params, now)?,
+        about: hinted_subject(op, client, params, now)?.into_iter().collect(),
+        claims: None,
     };
-    legacy::check(client, response_type, &request)?;
+    requested_claims(&mut request, client, params)?;
     Ok(request)
+}
+
+/// `claims` (OpenID Connect Core §5.5); without `openid` in the scope it means nothing. `acr_values` is read by nobody: it
+/// is a wish, and there is one way to sign in, whose class every ID token states.
+fn requested_claims(
+    request: &mut AuthorizationRequest,
+    client: &Client,
+    params: &Params,
+) -> Result<(), Rejection> {
+    let Some(text) = params.get("claims").filter(|_| request.scope.contains(OPENID)) else { return Ok(()) };
+    let mut claims = ClaimsRequest::parse(text).map_err(Rejection::invalid_request)?;
+    // What the client is not registered for is not asked of the user, nor kept for the day when it is.
+    claims.restrict(|claim| user_claims::may_have(client, claim));
+    if claims.wants_unreachable_acr() {
+        return Err(Rejection::new(
+            ErrorCode::UnmetAuthenticationRequirements,
+            "The claims parameter demands an acr that no sign-in here reaches. Supported: 1.",
+        ));
+    }
+    request.about.extend(claims.subjects().map(ToOwned::to_owned));
+    request.claims = claims.to_json();
+    Ok(())
 }
 
 fn response_type(op: &Provider, client: &Client, params: &Params) -> Result<ResponseType, Rejection> {
@@ -314,12 +342,12 @@ fn max_age(client: &Client, params: &Params) -> Result<Option<u64>, Rejection> {
 
 /// `id_token_hint`: an ID token of ours for this client, expired or not (OpenID Connect Core §3.1.2.1). One whose key
 /// has been removed says nothing any more, and is treated as if it had not been sent.
-fn hinted_user(
+fn hinted_subject(
     op: &Provider,
     client: &Client,
     params: &Params,
     now: Timestamp,
-) -> Result<Option<UserId>, Rejection> {
+) -> Result<Option<String>, Rejection> {
     let Some(hint) = params.get("id_token_hint") else { return Ok(None) };
     let (typ, audience) = ([crate::flow::issue::ID_TOKEN_TYPE], [client.id.as_str()]);
     let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now.millis()).audience(&audience);
@@ -333,7 +361,7 @@ fn hinted_user(
             ));
         }
     };
-    Ok(claims.str("sub").and_then(|sub| sub.parse().ok()))
+    Ok(claims.str("sub").map(ToOwned::to_owned))
 }
 
 fn bounded(value: Option<&str>, longest: usize, refusal: &'static str) -> Result<Option<String>, Rejection> {

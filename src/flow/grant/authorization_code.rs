@@ -115,5 +115,13 @@ pub(in crate::flow) fn authorization_of(redeemed: Redeemed) -> UserAuthorization
         generation: 0,
         epoch: redeemed.subject.epoch,
         subject: redeemed.subject,
-    }
+    };
+    let request = AccessTokenRequest {
+        client,
+        audience: &redeemed.audience,
+        scope: &redeemed.scope,
+        user: Some(&user),
+    };
+    let id = IdTokenWish::With { nonce: redeemed.nonce, claims_request: redeemed.claims_request };
+    issue::tokens(op, &request, id, now).await
 }

@@ -188,7 +188,7 @@ async fn mint(
         epoch: rotated.family.epoch,
     };
     let id = if client.metadata.id_token_on_refresh {
-        IdTokenWish::With { nonce: None }
+        IdTokenWish::With { nonce: None, claims_request: rotated.claims_request }
     } else {
         IdTokenWish::Without
     };

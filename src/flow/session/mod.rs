@@ -22,6 +22,8 @@ pub struct SessionView {
     pub sid: SessionId,
     /// When the user proved who they are, in seconds since 1970.
     pub auth_time: i64,
+    /// How much that proved ([`crate::oauth::acr`]).
+    pub acr: &'static str,
     /// How (RFC 8176).
     pub amr: Vec<String>,
 }

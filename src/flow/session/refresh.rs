@@ -10,6 +10,7 @@ use crate::flow::grant::refresh_token::{self, Exchange};
 use crate::flow::issue::TokenResponse;
 use crate::flow::rejection::Outcome;
 use crate::model::audit::Origin;
+use crate::oauth::acr;
 use crate::secret::SessionId;
 
 /// What the page and its browser get.
@@ -47,6 +48,7 @@ pub async fn refresh(
         sub: user.subject.sub(),
         sid: user.session,
         auth_time: user.auth_time.seconds(),
+        acr: acr::acr_of(&user.amr),
         amr: user.amr,
     };
     Ok(Refreshed { response, session, cookie })

@@ -10,6 +10,7 @@ use crate::flow::login_session;
 use crate::flow::rejection::Outcome;
 use crate::model::audit::Origin;
 use crate::model::rotation::Verdict;
+use crate::oauth::acr;
 use crate::oauth::scope::{PROFILE, Scope};
 use crate::secret::RefreshToken;
 use crate::storage::{Rotated, Rotation};
@@ -68,6 +69,7 @@ fn view(found: Rotated) -> Option<Whois> {
             sub: subject.sub(),
             sid: found.family.session?,
             auth_time: found.auth_time.seconds(),
+            acr: acr::acr_of(&found.amr),
             amr: found.amr,
         },
         username: told.then_some(subject.username),

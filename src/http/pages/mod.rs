@@ -6,7 +6,8 @@
 
 pub mod account;
 pub mod assets;
-pub mod form_post;
+pub mod client;
+pub mod message;
 pub mod view;
 pub mod words;
 

@@ -189,6 +189,24 @@ fn links_of_a_client_are_http_or_left_out() {
 }
 
 #[test]
+fn a_logo_comes_by_https_and_has_the_clients_name() {
+    let with =
+        |uri: &str| Client { name: "Shop".to_owned(), logo_uri: Some(uri.to_owned()), ..Client::default() };
+    assert_eq!(with("http://app.example/l.png").logo_origin(), None);
+    for (uri, shown) in [("http://app.example/l.png", false), ("https://app.example/l.png", true)] {
+        let consent = pages().consent(&Consent { client: with(uri), ..Consent::default() });
+        let login = pages().login(&Login { client: Some(with(uri)), ..Login::default() });
+        for page in [login, consent] {
+            assert_eq!(page.contains("id=\"client-logo\""), shown, "{uri}");
+            assert_eq!(
+                page.contains("alt=\"Shop\" width=\"40\" height=\"40\" referrerpolicy=\"no-referrer\""),
+                shown
+            );
+        }
+    }
+}
+
+#[test]
 fn a_logo_from_elsewhere_names_its_origin() {
     let with = |uri: &str| Client { logo_uri: Some(uri.to_owned()), ..Client::default() };
     assert_eq!(

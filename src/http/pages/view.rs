@@ -4,8 +4,10 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
-use url::Url;
 
+pub use super::client::Client;
+use super::client::{authority, parsed};
+pub use super::message::Message;
 use super::words::{self, ErrorWords, ScopeLine};
 
 /// What every page says about the server it comes from.
@@ -25,46 +27,6 @@ impl Site {
         let issuer = issuer.into();
         let host = parsed(&issuer).map_or_else(|| issuer.clone(), |url| authority(&url));
         Self { name: name.into(), issuer, host }
-    }
-}
-
-/// What a page shows of the client that began the interaction. All of it comes from the client's registration, so none
-/// of it is trusted: texts are escaped, and links that are not `http` or `https` are left out.
-#[derive(Clone, Debug, Default)]
-pub struct Client {
-    /// `client_name`, or the client's id.
-    pub name: String,
-    /// The host that the answer goes to; shown, since a name can be anything.
-    pub host: Option<String>,
-    /// `logo_uri` (RFC 7591 §2); also `data:image/…` and paths of this server.
-    pub logo_uri: Option<String>,
-    /// `policy_uri`.
-    pub policy_uri: Option<String>,
-    /// `tos_uri`.
-    pub tos_uri: Option<String>,
-}
-
-impl Client {
-    /// The origin that `img-src` of the page's content security policy has to name for the logo to be shown; `None` when
-    /// `'self' data:` will do. Without it the page is complete, with the logo's place empty.
-    pub fn logo_origin(&self) -> Option<String> {
-        let url = parsed(self.logo_uri.as_deref()?)?;
-        Some(format!("{}://{}", url.scheme(), authority(&url)))
-    }
-
-    fn shown(&self) -> ShownClient {
-        ShownClient {
-            initial: self
-                .name
-                .chars()
-                .find(|c| c.is_alphanumeric())
-                .map_or_else(String::new, |c| c.to_uppercase().collect()),
-            name: self.name.clone(),
-            host: self.host.clone(),
-            logo: self.logo_uri.as_deref().and_then(image),
-            policy: self.policy_uri.as_deref().and_then(parsed).map(String::from),
-            tos: self.tos_uri.as_deref().and_then(parsed).map(String::from),
-        }
     }
 }
 
@@ -186,120 +148,6 @@ pub struct RedirectMismatch {
     pub nearest: Option<String>,
     /// The command that registers the received one.
     pub command: Option<String>,
-}
-
-/// A page that says one thing and what to do next.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Message {
-    /// Heading and title.
-    pub heading: String,
-    /// What happened.
-    pub text: String,
-    /// What the reader can do.
-    pub remedy: String,
-    /// A way on.
-    pub next: Option<Link>,
-    /// What to quote when asking for help.
-    pub trace_id: Option<String>,
-    /// Announced at once by screen readers.
-    pub urgent: bool,
-}
-
-impl Message {
-    /// The interaction is over, unknown, or began in another browser (S-017).
-    pub fn interaction_expired() -> Self {
-        Self::new(
-            "This sign\u{2011}in has ended",
-            "It took too long, was finished in another tab, or began in another browser.",
-            "Go back to the app and start again. Your account is not affected.",
-        )
-    }
-
-    /// The CSRF token of a form did not match its session.
-    pub fn form_expired() -> Self {
-        Self::new(
-            "This form is out of date",
-            "The page was open for too long, or the browser did not send its cookies.",
-            "Go back, reload the page and try again. Cookies must be allowed for this site.",
-        )
-    }
-
-    /// Too many requests; the next may succeed after `seconds`.
-    pub fn throttled(seconds: u64) -> Self {
-        Self::new(
-            "Too many attempts",
-            "There were too many attempts in a short time, so we pause to protect the account.",
-            &format!("Wait {} and try again.", words::span(seconds.max(1))),
-        )
-    }
-
-    /// The server cannot answer now; nothing was changed.
-    pub fn busy() -> Self {
-        Self::new(
-            "We are busy",
-            "The server cannot answer just now. Nothing was lost.",
-            "Try again in a few seconds.",
-        )
-    }
-
-    /// Nobody is signed in, so there is nothing to sign out of.
-    pub fn not_signed_in() -> Self {
-        Self::new("You are not signed in", "There is no session in this browser.", "You can close this page.")
-    }
-
-    /// There is no such page.
-    pub fn not_found() -> Self {
-        let page = Self::new(
-            "There is no such page",
-            "The address is wrong or the page has moved.",
-            "Check the address.",
-        );
-        Self {
-            urgent: false,
-            next: Some(Link { href: "/".to_owned(), label: "Go to the start page" }),
-            ..page
-        }
-    }
-
-    /// There is no such page at a host that only keeps sessions; `issuer` is where the pages are.
-    pub fn not_at_this_host(issuer: String) -> Self {
-        let next = Some(Link { href: issuer, label: "Go to the sign\u{2011}in server" });
-        Self { next, ..Self::not_found() }
-    }
-
-    /// The request came under a name that is not one of this server's.
-    pub fn unknown_host() -> Self {
-        Self::new(
-            "This address is not known here",
-            "The request came under a host name that this server does not keep sessions at.",
-            "Go back to the app and start again. Operators: name the host in browser.hosts, and let the proxy pass on the Host header.",
-        )
-    }
-
-    /// A browser asked for a sign-in before anybody followed the link, or inside another page.
-    pub fn not_navigated() -> Self {
-        Self::new(
-            "This address is only for following a link",
-            "A sign\u{2011}in begins and ends in a page of its own, not in the background and not inside another page.",
-            "Go back to the app and start again.",
-        )
-    }
-
-    /// The same page with a reference to quote.
-    pub fn with_trace(self, trace_id: impl Into<String>) -> Self {
-        Self { trace_id: Some(trace_id.into()), ..self }
-    }
-
-    fn new(heading: &str, text: &str, remedy: &str) -> Self {
-        let owned = str::to_owned;
-        Self {
-            heading: owned(heading),
-            text: owned(text),
-            remedy: owned(remedy),
-            urgent: true,
-            ..Self::default()
-        }
-    }
 }
 
 /// The page at `/`.
@@ -439,16 +287,6 @@ const TEMPLATES: [(&str, &str); 7] = [
 ];
 
 #[derive(Serialize)]
-struct ShownClient {
-    name: String,
-    initial: String,
-    host: Option<String>,
-    logo: Option<String>,
-    policy: Option<String>,
-    tos: Option<String>,
-}
-
-#[derive(Serialize)]
 struct ShownProblem {
     text: String,
     field: Option<&'static str>,
@@ -480,21 +318,4 @@ impl From<LoginProblem> for ShownProblem {
         };
         Self { text, field }
     }
-}
-
-/// An absolute `http` or `https` address: anything else (`javascript:` above all) never becomes a link.
-fn parsed(uri: &str) -> Option<Url> {
-    Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
-}
-
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// What `src` of a logo may hold: an address, an embedded picture, or a path of this server.
-fn image(uri: &str) -> Option<String> {
-    let own = uri.starts_with('/') && !uri.starts_with("//") && !uri.starts_with("/\\");
-    let embedded = uri.starts_with("data:image/");
-    if own || embedded { Some(uri.to_owned()) } else { parsed(uri).map(String::from) }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::oauth::claims_request::CONSENT_PREFIX;
+
 /// One line of the consent page.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScopeLine {
@@ -13,7 +15,7 @@ pub struct ScopeLine {
 
 impl ScopeLine {
     /// A scope in plain words: its `description` when it has one, else the words for the scopes of OpenID Connect Core
-    /// §5.4 and §11, else a sentence around its name.
+    /// §5.4 and §11, and for the claims of §5.1 where one is asked for by itself, else a sentence around its name.
     pub fn new(name: &str, description: Option<&str>) -> Self {
         let standard = match name {
             "openid" => "Know that you signed in here",
@@ -22,7 +24,7 @@ impl ScopeLine {
             "address" => "See your postal address",
             "phone" => "See your phone number",
             "offline_access" => "Stay connected when you are not there",
-            _ => "",
+            _ => name.strip_prefix(CONSENT_PREFIX).map_or("", claim_words),
         };
         let text = match description {
             Some(words) => words.to_owned(),
@@ -30,6 +32,32 @@ impl ScopeLine {
             None => standard.to_owned(),
         };
         Self { name: name.to_owned(), text }
+    }
+}
+
+/// A standard claim that is asked for by itself, in plain words; empty for any other.
+fn claim_words(claim: &str) -> &'static str {
+    match claim {
+        "name" => "See your full name",
+        "family_name" => "See your family name",
+        "given_name" => "See your given name",
+        "middle_name" => "See your middle name",
+        "nickname" => "See your nickname",
+        "preferred_username" => "See your user name",
+        "profile" => "See the address of your profile page",
+        "picture" => "See your picture",
+        "website" => "See the address of your website",
+        "gender" => "See your gender",
+        "birthdate" => "See your date of birth",
+        "zoneinfo" => "See your time zone",
+        "locale" => "See your language",
+        "updated_at" => "See when your profile last changed",
+        "email" => "See your e-mail address",
+        "email_verified" => "See whether your e-mail address is confirmed",
+        "address" => "See your postal address",
+        "phone_number" => "See your phone number",
+        "phone_number_verified" => "See whether your phone number is confirmed",
+        _ => "",
     }
 }
 
@@ -65,6 +93,11 @@ pub fn error_words(code: &str) -> ErrorWords {
         "invalid_scope" => (
             "The app asked for too much",
             "The app asked for a permission that it cannot have. Nothing was shared.",
+            BACK,
+        ),
+        "unmet_authentication_requirements" => (
+            "This sign-in is not strong enough",
+            "The app asked for a stronger way of signing in than this server has. Nothing was shared.",
             BACK,
         ),
         "unsupported_response_type" => (
@@ -139,6 +172,16 @@ mod tests {
         assert_eq!(ScopeLine::new("email", None).text, "See your e-mail address");
         assert_eq!(ScopeLine::new("read", Some("Read your files")).text, "Read your files");
         assert_eq!(ScopeLine::new("write", None).text, "Use the permission “write”");
+    }
+
+    #[test]
+    fn each_standard_claim_has_words() {
+        for (_, claims) in crate::oauth::standard_claims::BY_SCOPE {
+            for claim in claims {
+                let line = ScopeLine::new(&format!("{CONSENT_PREFIX}{claim}"), None);
+                assert!(line.text.starts_with("See "), "{claim}: {}", line.text);
+            }
+        }
     }
 
     #[test]
