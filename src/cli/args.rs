@@ -2,6 +2,7 @@
 //!
 //! Secrets that are typed go into secret types at once; their `Debug` shows nothing.
 
+mod api;
 mod client;
 mod operate;
 mod user;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use api::{ApiCommand, ApiCreate, ApiFields, ApiRef, ApiUpdate};
 pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientRef, ClientUpdate};
 pub use operate::{
     ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand, KeyRef, KeysCommand,
@@ -82,6 +84,9 @@ pub enum Command {
     /// Manage clients
     #[command(subcommand, after_help = "Example:\n  signet client list")]
     Client(ClientCommand),
+    /// Manage APIs: what access tokens are for
+    #[command(subcommand, after_help = "Example:\n  signet api list")]
+    Api(ApiCommand),
     /// Manage users
     #[command(subcommand, after_help = "Example:\n  signet user logout-all alice")]
     User(UserCommand),

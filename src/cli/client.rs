@@ -8,6 +8,7 @@ use super::args::{ClientChanges, ClientCommand, ClientCreate, ClientUpdate, Glob
 use super::context::Context;
 use super::output::{Failure, Outcome, Report, or_dash, table};
 use crate::flow::Provider;
+use crate::flow::admin::apis;
 use crate::flow::admin::clients::{self, CreateClient, DEFAULT_OVERLAP, MetadataChange};
 use crate::flow::admin::{LONGEST_PAGE, view};
 use crate::flow::web_cookie;
@@ -81,6 +82,7 @@ async fn create(context: &Context, op: &Provider, args: &ClientCreate) -> Outcom
     }
     complete(&mut metadata);
     let metadata = ClientMetadata::from_json(&Value::Object(metadata))?;
+    let new = apis::unregistered(op, &metadata.audience).await?;
     let request = CreateClient { id: args.id.clone(), metadata };
     let created = clients::create(op, &context.by(), request).await?;
     let mut json = view::client(&created.client, context.now());
@@ -95,7 +97,22 @@ async fn create(context: &Context, op: &Provider, args: &ClientCreate) -> Outcom
             members.insert("client_secret".to_owned(), json!(secret.reveal()));
         }
     }
+    say_registered(&new, &mut text, &mut json);
     Ok(Report::new(text, json))
+}
+
+/// An audience that was no API's yet is one now.
+fn say_registered(new: &[String], text: &mut String, json: &mut Value) {
+    if new.is_empty() {
+        return;
+    }
+    text.push_str(&format!(
+        "\n\nRegistered with it, with defaults: the API {}. Change it with `signet api update`.",
+        new.join(", the API ")
+    ));
+    if let Some(members) = json.as_object_mut() {
+        members.insert("registered_apis".to_owned(), json!(new));
+    }
 }
 
 async fn list(context: &Context, op: &Provider) -> Outcome {
@@ -142,17 +159,15 @@ async fn update(context: &Context, op: &Provider, args: &ClientUpdate) -> Outcom
     }
     let changed: Vec<_> = patch.keys().cloned().collect();
     let id = ClientId::from(args.id.as_str());
+    let named = patch.get("audience").and_then(|all| serde_json::from_value(all.clone()).ok());
+    let named: Vec<String> = named.unwrap_or_default();
+    let new = apis::unregistered(op, &named).await?;
     let change = MetadataChange::Merge(Value::Object(patch));
     let client = clients::update(op, &context.by(), &id, &change, None).await?;
     let mut text = format!("Changed {} of {id}; every node goes by it within a second.", changed.join(", "));
-    if client.metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt
-        && client.sealed_secret.is_none()
-    {
-        text.push_str(&format!(
-            "\nIts present secret is kept as a hash and cannot verify what it signs: signet client rotate-secret {id}"
-        ));
-    }
-    Ok(Report::new(text, view::client(&client, context.now())))
+    let mut json = view::client(&client, context.now());
+    say_registered(&new, &mut text, &mut json);
+    Ok(Report::new(text, json))
 }
 
 async fn rotate_secret(context: &Context, op: &Provider, id: &str) -> Outcome {

@@ -7,15 +7,17 @@ use uuid::Uuid;
 use super::output::Failure;
 use crate::clock::Timestamp;
 use crate::flow::Provider;
+use crate::model::api::Api;
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::model::user::NewUser;
+use crate::oauth::api_metadata::ApiMetadata;
 use crate::oauth::client_metadata::{ClientMetadata, MetadataProblem};
 use crate::oauth::client_rules::SESSION_CALLBACK;
 use crate::oauth::issuer::Issuer;
 use crate::oauth::registration::Registered;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash, Password, UserId};
-use crate::storage::{ClientChange, Error, Store};
+use crate::storage::{ClientChange, Error, Store, api_details};
 
 /// A demo user's name, password and id. The ids are fixed, so that a database can be asked for them.
 pub const USERS: [(&str, &str, UserId); 2] = [
@@ -52,6 +54,7 @@ pub(super) async fn ensure(op: &Provider, now: Timestamp) -> Result<bool, Failur
     refuse_real_database(&op.store).await?;
     let (alice, bob) = tokio::try_join!(ensure_user(op, 0, now), ensure_user(op, 1, now))?;
     let mut made = alice || bob;
+    made |= ensure_api(op, now).await?;
     for (id, metadata) in clients(&op.policy.issuer, &op.policy.browser.hosts)? {
         made |= ensure_client(op, id, metadata, now).await?;
     }
@@ -132,6 +135,18 @@ fn made(outcome: Result<(), Error>) -> Result<bool, Failure> {
         Err(Error::Conflict(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Registered before the clients, which would register it with defaults.
+async fn ensure_api(op: &Provider, now: Timestamp) -> Result<bool, Failure> {
+    let metadata = ApiMetadata {
+        name: Some("Demo API".to_owned()),
+        scopes: vec!["read".to_owned(), "write".to_owned()],
+        ..ApiMetadata::default()
+    };
+    let api = Api { audience: AUDIENCE.to_owned(), metadata, created_at: now, updated_at: now };
+    let audit = op.audit(Event::ApiCreated, ACTOR, now)?.details(api_details(AUDIENCE)).cause("demo data");
+    made(op.store.create_api(&api, &audit).await)
 }
 
 async fn ensure_client(

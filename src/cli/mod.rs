@@ -1,5 +1,6 @@
 //! The command line: what an operator types, and what each command prints.
 
+mod api;
 pub mod args;
 mod ask;
 mod authority;
@@ -58,6 +59,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Healthcheck(args) => healthcheck::run(args, &global).await,
         Command::RestoreEpoch(args) => restore::run(args, &global).await,
         Command::Client(command) => client::run(command, &global).await,
+        Command::Api(command) => api::run(command, &global).await,
         Command::User(command) => user::run(command, &global).await,
         Command::Session(command) => session::run(command, &global).await,
         Command::Keys(command) => keys::run(command, &global).await,

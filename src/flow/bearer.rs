@@ -4,7 +4,8 @@ use serde_json::Value;
 use signet_verify::jose::claims::{Claims, Expect};
 
 use super::Provider;
-use super::issue::ACCESS_TOKEN_TYPE;
+use super::access_token::ACCESS_TOKEN_TYPE;
+use super::reference_token;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::user::Subject;
@@ -44,7 +45,7 @@ impl LiveToken {
     }
 }
 
-/// The claims of a genuine, unexpired access token of this issuer, whatever became of it since.
+/// The claims of a genuine, unexpired access token of this issuer, JWT or opaque, whatever became of it since.
 ///
 /// # Errors
 /// `invalid_token`.
@@ -57,8 +58,12 @@ pub fn genuine(
     let typ = [ACCESS_TOKEN_TYPE];
     let mut expect = Expect::new(&typ, op.policy.issuer.as_str(), now.millis());
     expect.audience = audience;
-    let claims = op.keys.current().verify(token.reveal(), &expect);
-    claims.map_err(|rejected| Rejection::invalid_token(rejected.reason()))
+    let claims = if reference_token::is_one(token.reveal()) {
+        reference_token::open(op, token.reveal(), &expect)
+    } else {
+        op.keys.current().verify(token.reveal(), &expect).map_err(|rejected| rejected.reason())
+    };
+    claims.map_err(Rejection::invalid_token)
 }
 
 /// A genuine access token that nothing has ended: one database round trip.

@@ -3,14 +3,16 @@
 //! Every change of any client raises one number in the database. A node asks for it at most once a second and
 //! forgets its copies when it has moved; what a statement authorises (codes, refreshes) is checked against the
 //! client's row in that statement anyway. So a disabled client is refused within a second on every node, and a
-//! request on the hot path asks the database nothing.
+//! request on the hot path asks the database nothing. APIs are under the same number, and their copies with them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::apis::ApiSet;
 use crate::clock::{Timestamp, millis_of};
+use crate::model::api::Api;
 use crate::model::client::Client;
 use crate::secret::ClientId;
 use crate::storage::{Error, Store};
@@ -28,6 +30,7 @@ pub struct Clients {
     copies: RwLock<HashMap<ClientId, Arc<Client>>>,
     /// The origins of all active clients, and the version they are of. True: a client in cookie mode has it.
     origins: RwLock<Option<(i64, HashMap<String, bool>)>>,
+    apis: RwLock<Arc<ApiSet>>,
     version: AtomicI64,
     /// When the version was last seen to be current, in milliseconds.
     checked_at: AtomicI64,
@@ -40,6 +43,7 @@ impl Default for Clients {
         Self {
             copies: RwLock::default(),
             origins: RwLock::default(),
+            apis: RwLock::default(),
             version: AtomicI64::new(-1),
             checked_at: AtomicI64::new(0),
             asked_at: AtomicI64::new(0),
@@ -64,6 +68,11 @@ impl Clients {
         }
         let version = self.version.load(Ordering::Acquire);
         let Some(client) = store.client(id).await?.map(Arc::new) else { return Ok(None) };
+        // Registered a moment ago, with an API that was registered with it.
+        let apis = self.apis();
+        if client.metadata.audience.iter().any(|audience| apis.get(audience).is_none()) {
+            self.learn(store.every_api().await?, version);
+        }
         if let Ok(mut copies) = self.copies.write() {
             // Read before a change that has been noticed since: not worth keeping.
             if self.version.load(Ordering::Acquire) == version {
@@ -107,6 +116,19 @@ impl Clients {
         self.asked_at.store(0, Ordering::Release);
     }
 
+    /// The registered APIs, as fresh as the client whose request is answered.
+    pub fn apis(&self) -> Arc<ApiSet> {
+        Arc::clone(&self.apis.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over what was read while `version` held; where that has passed, there is something newer.
+    fn learn(&self, apis: Vec<Api>, version: i64) {
+        let mut known = self.apis.write().unwrap_or_else(PoisonError::into_inner);
+        if self.version.load(Ordering::Acquire) == version {
+            *known = Arc::new(ApiSet::new(apis));
+        }
+    }
+
     fn read(&self, id: &ClientId) -> Option<Arc<Client>> {
         self.copies.read().ok()?.get(id).cloned()
     }
@@ -124,17 +146,29 @@ impl Clients {
             return Ok(());
         }
         self.asked_at.store(now.millis(), Ordering::Release);
-        let version = match store.client_version().await {
-            Ok(version) => version,
+        match self.renew(store).await {
             Err(_) if usable => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        if self.version.swap(version, Ordering::AcqRel) != version
-            && let Ok(mut copies) = self.copies.write()
-        {
-            copies.clear();
+            outcome => outcome?,
         }
         self.checked_at.store(now.millis(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Asks whether anything has changed, and lets go of what may have.
+    async fn renew(&self, store: &Store) -> Result<(), Error> {
+        let version = store.client_version().await?;
+        if self.version.load(Ordering::Acquire) == version {
+            return Ok(());
+        }
+        let apis = Arc::new(ApiSet::new(store.every_api().await?));
+        {
+            let mut known = self.apis.write().unwrap_or_else(PoisonError::into_inner);
+            *known = apis;
+            self.version.store(version, Ordering::Release);
+        }
+        if let Ok(mut copies) = self.copies.write() {
+            copies.clear();
+        }
         Ok(())
     }
 }

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use super::Provider;
-use super::issue::{self, AccessTokenRequest, UserAuthorization};
+use super::access_token::{self, AccessTokenRequest};
+use super::issue::UserAuthorization;
 use super::rejection::{Outcome, Rejection};
+use super::target;
 use super::web_cookie::{self, Place};
 use crate::clock::Timestamp;
 use crate::model::client::Client;
@@ -138,9 +140,10 @@ async fn token(op: &Provider, client: &Client, session: &WebSession, now: Timest
         generation: 0,
         epoch: session.epoch,
     };
+    let audience = target::remaining(op, client, &session.audience);
     let request =
-        AccessTokenRequest { client, audience: &session.audience, scope: &session.scope, user: Some(&user) };
-    Ok(issue::access_token(op, &request, now).await?.token)
+        AccessTokenRequest { client, audience: &audience, scope: &session.scope, user: Some(&user) };
+    Ok(access_token::make(op, &request, now).await?.token)
 }
 
 const fn denied(description: &'static str) -> Rejection {

@@ -1,12 +1,11 @@
-//! The one mint: every access token and ID token of every path is made here, under one policy.
-
-use std::time::Duration;
+//! The one mint: every ID token of every path is made here, and every access token in [`super::access_token`], under one
+//! policy.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Provider;
-use super::id_token::{self, IdTokenRequest};
+use super::access_token::{self, AccessTokenRequest, IssuedAccessToken};
 use super::rejection::Outcome;
 use super::userinfo::claims_of_scope;
 use crate::clock::Timestamp;
@@ -15,13 +14,10 @@ use crate::model::client::Client;
 use crate::model::user::Subject;
 use crate::oauth::acr;
 use crate::oauth::algorithm::Algorithm;
-use crate::oauth::claims::{ClaimSource, ClaimTarget};
-use crate::oauth::claims_request::ClaimsRequest;
+use crate::oauth::claims::{ClaimRule, ClaimSource, ClaimTarget};
 use crate::oauth::scope::{OPENID, Scope};
 use crate::secret::{AccessToken, AuthorizationCode, FamilyHandle, RefreshToken, SessionId};
 
-/// `typ` of access tokens (RFC 9068 §2.1).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// `typ` of ID tokens.
 pub const ID_TOKEN_TYPE: &str = "JWT";
 
@@ -44,28 +40,6 @@ pub struct UserAuthorization {
     pub epoch: i64,
 }
 
-/// What an access token is for.
-#[derive(Clone, Debug)]
-pub struct AccessTokenRequest<'a> {
-    /// The client.
-    pub client: &'a Client,
-    /// `aud`.
-    pub audience: &'a [String],
-    /// `scope`.
-    pub scope: &'a Scope,
-    /// The user; `None` where the client acts for itself (RFC 6749 §4.4).
-    pub user: Option<&'a UserAuthorization>,
-}
-
-/// An issued access token.
-#[derive(Clone, Debug)]
-pub struct IssuedAccessToken {
-    /// The token.
-    pub token: AccessToken,
-    /// `expires_in`, in seconds.
-    pub expires_in: u64,
-}
-
 /// A successful answer of the token endpoint (RFC 6749 §5.1).
 #[derive(Clone, Debug)]
 pub struct TokenResponse {
@@ -80,84 +54,61 @@ pub struct TokenResponse {
 }
 
 #[derive(Serialize)]
-struct AccessClaims {
+struct IdClaims {
     iss: String,
     sub: String,
-    aud: Audience,
-    client_id: String,
+    aud: String,
+    azp: String,
     exp: i64,
     iat: i64,
-    nbf: i64,
-    jti: String,
-    scope: String,
-    #[serde(flatten)]
-    user: Option<UserClaims>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
+    auth_time: i64,
+    amr: Vec<String>,
+    sid: SessionId,
+    at_hash: String,
     #[serde(flatten)]
     custom: Map<String, Value>,
 }
 
-#[derive(Serialize)]
-struct UserClaims {
-    sid: SessionId,
-    auth_time: i64,
-    acr: &'static str,
-    amr: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    roles: Vec<String>,
-    /// The coordinates by which the revocation feed finds the token: user epoch, family, generation.
-    rv: (i64, FamilyHandle, u32),
+/// What an ID token says beside the user's authorization.
+#[derive(Clone, Debug)]
+pub struct IdTokenRequest<'a> {
+    /// The client, its only audience.
+    pub client: &'a Client,
+    /// The authorization.
+    pub user: &'a UserAuthorization,
+    /// `nonce` of the authorization request; none on refresh.
+    pub nonce: Option<String>,
+    /// The access token issued with it, for `at_hash`.
+    pub access_token: &'a AccessToken,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// Makes an access token (RFC 9068).
+/// Makes an ID token (OpenID Connect Core §2).
 ///
 /// # Errors
-/// No randomness, or no key to sign with.
-pub async fn access_token(
-    op: &Provider,
-    request: &AccessTokenRequest<'_>,
-    now: Timestamp,
-) -> Outcome<IssuedAccessToken> {
-    let metadata = &request.client.metadata;
-    let lifetime = jittered(op, metadata.access_token_lifetime.map(Duration::from_secs))?;
-    let subject = request.user.map(|user| &user.subject);
+/// No key to sign with.
+pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp) -> Outcome<String> {
+    let (client, user) = (request.client, request.user);
     let iat = now.seconds();
-    let seconds = lifetime.as_secs();
-    let claims = AccessClaims {
-        iss: op.policy.issuer.as_str().to_owned(),
-        sub: subject.map_or_else(|| request.client.id.0.clone(), Subject::sub),
-        aud: match request.audience {
-            // RFC 9068 §2.2 requires one: what such a token opens is this server's own /userinfo.
-            [] => Audience::One(op.policy.issuer.as_str().to_owned()),
-            [one] => Audience::One(one.clone()),
-            many => Audience::Many(many.to_vec()),
-        },
-        client_id: request.client.id.0.clone(),
-        exp: iat.saturating_add(i64::try_from(seconds).unwrap_or(0)),
-        iat,
-        nbf: iat,
-        jti: base64url(&op.entropy.bytes::<16>()?),
-        scope: request.scope.to_string(),
-        user: request.user.map(|user| UserClaims {
-            sid: user.session,
-            auth_time: user.auth_time.seconds(),
-            acr: acr::acr_of(&user.amr),
-            amr: user.amr.clone(),
-            roles: user.subject.roles.clone(),
-            rv: (user.epoch, user.family, user.generation),
-        }),
-        custom: custom_claims(request.client, subject, ClaimTarget::AccessToken),
-    };
+    let seconds = i64::try_from(op.policy.tokens.id_token.as_secs()).unwrap_or(0);
     let algorithm =
-        chosen(metadata.access_token_signed_response_alg.as_deref(), op.policy.tokens.access_token_algorithm);
-    let token = sign(op, algorithm, ACCESS_TOKEN_TYPE, claims, now).await?;
-    Ok(IssuedAccessToken { token: AccessToken::new(token), expires_in: seconds })
+        chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
+    let claims = IdClaims {
+        iss: op.policy.issuer.as_str().to_owned(),
+        sub: user.subject.sub(),
+        aud: client.id.0.clone(),
+        azp: client.id.0.clone(),
+        exp: iat.saturating_add(seconds),
+        iat,
+        nonce: request.nonce,
+        auth_time: user.auth_time.seconds(),
+        amr: user.amr.clone(),
+        sid: user.session,
+        at_hash: at_hash(request.access_token, algorithm),
+        custom: custom_claims(client, Some(&user.subject), ClaimTarget::IdToken),
+    };
+    sign(op, algorithm, ID_TOKEN_TYPE, claims, now).await
 }
 
 /// Access token, and the ID token where `openid` was granted and `with_id_token` asks for one.
@@ -170,7 +121,7 @@ pub async fn tokens(
     id: IdTokenWish,
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
-    let access_token = access_token(op, request, now).await?;
+    let access_token = access_token::make(op, request, now).await?;
     let id_token = match (id, request.user) {
         (IdTokenWish::With { nonce, claims_request }, Some(user)) if request.scope.contains(OPENID) => {
             let id = IdTokenRequest {
@@ -183,7 +134,8 @@ pub async fn tokens(
         }
         _ => None,
     };
-    Ok(TokenResponse { access_token, scope: request.scope.clone(), refresh_token: None, id_token })
+    let scope = access_token.scope.clone();
+    Ok(TokenResponse { access_token, scope, refresh_token: None, id_token })
 }
 
 /// Whether an answer carries an ID token.
@@ -202,7 +154,14 @@ pub enum IdTokenWish {
 
 /// The claims that a client's rules put into one kind of token.
 pub fn custom_claims(client: &Client, subject: Option<&Subject>, target: ClaimTarget) -> Map<String, Value> {
-    let rules = client.metadata.claims.iter().filter(|rule| rule.into.contains(&target));
+    claims_by(client.metadata.claims.iter().filter(|rule| rule.into.contains(&target)), subject)
+}
+
+/// What rules say about a subject; of two rules for one claim the later counts.
+pub(super) fn claims_by<'a>(
+    rules: impl Iterator<Item = &'a ClaimRule>,
+    subject: Option<&Subject>,
+) -> Map<String, Value> {
     rules
         .filter_map(|rule| {
             let value = match (&rule.source, subject) {
@@ -218,16 +177,14 @@ pub fn custom_claims(client: &Client, subject: Option<&Subject>, target: ClaimTa
         .collect()
 }
 
-/// Shortens a lifetime at random within the policy, so that clients that signed in together do not refresh
-/// together.
-fn jittered(op: &Provider, lifetime: Option<Duration>) -> Outcome<Duration> {
-    let lifetime = lifetime.unwrap_or(op.policy.tokens.access_token);
-    let most = lifetime.as_secs().saturating_mul(u64::from(op.policy.tokens.jitter_percent)) / 100;
-    if most == 0 {
-        return Ok(lifetime);
+/// Left half of the token's hash by the hash function of `algorithm` (OpenID Connect Core §3.1.3.6): SHA-256, but for
+/// Ed25519, which hashes with SHA-512 (RFC 8032 §5.1).
+fn at_hash(token: &AccessToken, algorithm: Algorithm) -> String {
+    let token = token.reveal().as_bytes();
+    match algorithm {
+        Algorithm::EdDsa => base64url(sha512(token).get(..32).unwrap_or_default()),
+        _ => base64url(sha256(token).as_bytes().get(..16).unwrap_or_default()),
     }
-    let random = u64::from(u32::from_be_bytes(op.entropy.bytes::<4>()?));
-    Ok(lifetime.saturating_sub(Duration::from_secs(random % (most + 1))))
 }
 
 /// The client's algorithm, or the deployment's. Registration holds the client's to those that keys exist for.

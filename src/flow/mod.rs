@@ -3,8 +3,10 @@
 //! A flow takes the [`Provider`] and what the edge has parsed, reads the clock once, and returns either what to
 //! answer or a [`rejection::Rejection`].
 
+pub mod access_token;
 pub mod account;
 pub mod admin;
+pub mod apis;
 pub mod authorize;
 pub mod bearer;
 pub mod browser;
@@ -26,12 +28,13 @@ pub mod login_session;
 pub mod logout;
 pub mod metadata;
 pub mod policy;
+pub mod reference_token;
 pub mod rejection;
 pub mod revocation;
 pub mod revoke;
 pub mod session;
 pub mod subject;
-pub mod user_claims;
+pub mod target;
 pub mod userinfo;
 pub mod web_cookie;
 
@@ -109,6 +112,8 @@ pub struct Secrets {
     pub client_secrets: ClientSecretSeal,
     /// Makes pairwise subjects; another key would make every user another.
     pub subjects: MacKey,
+    /// Seals opaque access tokens.
+    pub opaque_tokens: crate::jose::token_seal::TokenSeal,
     /// Binds `/session/start` to `/session/callback`.
     pub transactions: session::transaction::TransactionKeys,
 }
@@ -123,6 +128,7 @@ impl Secrets {
             buckets: MacKey::new(&derive_key(&master.derive("throttle/1"), issuer)),
             client_secrets: ClientSecretSeal::derive(master),
             subjects: key("pairwise-subject/1"),
+            opaque_tokens: crate::jose::token_seal::TokenSeal::new(master, issuer),
             transactions: session::transaction::TransactionKeys {
                 state: key("session-state/1"),
                 verifier: key("session-verifier/1"),

@@ -11,6 +11,7 @@ use super::request::origin;
 use crate::flow::grant::{self, TokenRequest};
 use crate::flow::issue::TokenResponse;
 use crate::flow::rejection::{Outcome, Rejection};
+use crate::flow::target;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::grant_type::GrantType;
 use crate::oauth::params::Params;
@@ -77,6 +78,7 @@ fn parse(grant: GrantType, params: &mut Params) -> Outcome<TokenRequest> {
                 Some(verifier) => Some(CodeVerifier::parse(&verifier).map_err(Rejection::invalid_request)?),
                 None => None,
             },
+            resources: target::parse(params.all("resource"))?,
         }),
         GrantType::RefreshToken => Ok(TokenRequest::RefreshToken {
             refresh_token: RefreshToken::new(required(
@@ -85,12 +87,12 @@ fn parse(grant: GrantType, params: &mut Params) -> Outcome<TokenRequest> {
                 "The refresh_token is missing. Send the newest one received.",
             )?),
             scope: scope(params)?,
-            resource: params.take("resource"),
+            resources: target::parse(params.all("resource"))?,
         }),
-        GrantType::ClientCredentials => {
-            Ok(TokenRequest::ClientCredentials { scope: scope(params)?, resource: params.take("resource") })
-        }
-        GrantType::Implicit => Err(UNSUPPORTED),
+        GrantType::ClientCredentials => Ok(TokenRequest::ClientCredentials {
+            scope: scope(params)?,
+            resources: target::parse(params.all("resource"))?,
+        }),
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`client_secret`]: the secrets that clients sign with, sealed and as keys of HS256.
 //! - [`feed_key`]: the key of the revocation feed.
 //! - [`seal`] and [`master_key_file`]: the master key and what is encrypted under it.
+//! - [`token_seal`]: what makes opaque access tokens opaque.
 //! - [`error`]: what can go wrong with keys. What can be wrong with a token is
 //!   [`signet_verify::jose::jws::Rejected`].
 
@@ -17,6 +18,7 @@ pub mod keyring;
 pub mod master_key_file;
 pub mod private_key;
 pub mod seal;
+pub mod token_seal;
 pub mod verification_keys;
 
 #[cfg(test)]

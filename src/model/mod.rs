@@ -1,6 +1,7 @@
 //! Entities and their rules as types: no HTTP, no SQL, no clock of their own.
 
 pub mod account;
+pub mod api;
 pub mod audit;
 pub mod client;
 pub mod family;

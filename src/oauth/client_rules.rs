@@ -14,9 +14,9 @@ pub(super) const MAX_REFRESH_TOKEN_SECONDS: u64 = 400 * 24 * 3600;
 pub(super) const MIN_TOKEN_SECONDS: u64 = 30;
 pub(super) const MAX_URIS: usize = 50;
 const MAX_CONTACTS: usize = 10;
-const MAX_CLAIM_RULES: usize = 50;
+pub(super) const MAX_CLAIM_RULES: usize = 50;
 const MAX_NAME_CHARS: usize = 100;
-const MAX_AUDIENCE_BYTES: usize = 255;
+pub(super) const MAX_AUDIENCE_BYTES: usize = 255;
 pub(super) const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
 
 /// The path at which this server takes codes in cookie mode, on each of its hosts.
@@ -210,11 +210,7 @@ fn check_audience(client: &ClientMetadata) -> Checked {
     const FIELD: &str = "audience";
     require(client.audience.len() <= MAX_URIS, FIELD, "List at most 50 audiences.")?;
     require(are_distinct(&client.audience), FIELD, "An audience is listed twice. List each once.")?;
-    let sound = client.audience.iter().all(|audience| {
-        (1..=MAX_AUDIENCE_BYTES).contains(&audience.len())
-            && audience.bytes().all(|byte| byte.is_ascii_graphic())
-    });
-    require(sound, FIELD, "An audience must be 1 to 255 printable ASCII characters without spaces.")
+    client.audience.iter().try_for_each(|audience| super::api_metadata::check_audience(audience))
 }
 
 fn check_class(client: &ClientMetadata) -> Checked {

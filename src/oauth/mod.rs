@@ -5,6 +5,7 @@ mod words;
 
 pub mod acr;
 pub mod algorithm;
+pub mod api_metadata;
 pub mod auth_method;
 pub mod basic;
 pub mod bearer;
@@ -23,7 +24,7 @@ pub mod prompt;
 pub mod proven;
 pub mod redirect_uri;
 pub mod registration;
-pub mod response_mode;
+pub mod resource;
 pub mod response_type;
 pub mod return_to;
 pub mod scope;

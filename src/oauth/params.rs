@@ -5,7 +5,10 @@ use std::borrow::Cow;
 /// Most parameters accepted in one request.
 pub const MAX_PARAMETERS: usize = 64;
 
-/// Parsed parameters, each at most once. Callers ask for the names they know; all others are ignored.
+/// The one parameter that may be given several times (RFC 8707 §2).
+const REPEATABLE: &str = "resource";
+
+/// Parsed parameters, each at most once but for `resource`. Callers ask for the names they know; all others are ignored.
 ///
 /// `Debug` prints names only: values can be secrets.
 #[derive(Clone, Default)]
@@ -117,6 +120,11 @@ impl Params {
             .filter(|v| !v.is_empty())
     }
 
+    /// The values of a parameter that may be given several times, in the order received; empty ones count as absent.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+    }
+
     /// Moves the value of `name` out, for values that become secrets.
     pub fn take(&mut self, name: &str) -> Option<String> {
         let (_, value) = self.0.iter_mut().find(|(known, _)| known == name)?;
@@ -139,7 +147,7 @@ impl Params {
     }
 
     fn push(&mut self, name: String, value: String) -> Result<(), ParamError> {
-        if self.names().any(|known| known == name) {
+        if name != REPEATABLE && self.names().any(|known| known == name) {
             return Err(ParamError::Repeated(repeated(&name)));
         }
         if self.0.len() == MAX_PARAMETERS {
@@ -197,7 +205,7 @@ macro_rules! known {
 const KNOWN: &[RepeatedName] = known!(
     "response_type" "client_id" "redirect_uri" "scope" "state" "response_mode" "nonce" "display" "prompt" "max_age"
     "ui_locales" "id_token_hint" "login_hint" "acr_values" "claims" "claims_locales" "request" "request_uri"
-    "registration" "code_challenge" "code_challenge_method" "resource" "audience" "dpop_jkt" "grant_type" "code"
+    "registration" "code_challenge" "code_challenge_method" "audience" "dpop_jkt" "grant_type" "code"
     "code_verifier" "refresh_token" "client_secret" "client_assertion" "client_assertion_type" "device_code"
     "user_code" "username" "password" "token" "token_type_hint" "access_token" "post_logout_redirect_uri"
     "logout_hint"
@@ -236,6 +244,15 @@ mod tests {
         assert!(matches!(Params::merge(query.clone(), body), Err(ParamError::Repeated(_))));
         let merged = Params::merge(query, parse("x=y").unwrap()).unwrap();
         assert_eq!((merged.get("client_id"), merged.get("x")), (Some("a"), Some("y")));
+    }
+
+    #[test]
+    fn only_resource_may_be_repeated() {
+        let params = parse("resource=urn:a:b&resource=&x=1&resource=urn:a:c&resource=urn:a:b").unwrap();
+        assert_eq!(params.all("resource").collect::<Vec<_>>(), ["urn:a:b", "urn:a:c", "urn:a:b"]);
+        assert_eq!(params.get("resource"), Some("urn:a:b"));
+        assert!(Params::merge(parse("resource=a").unwrap(), parse("resource=b").unwrap()).is_ok());
+        assert!(parse("Resource=a&Resource=b").is_err() && parse("audience=a&audience=b").is_err());
     }
 
     #[test]

@@ -96,6 +96,11 @@ impl Scope {
         Self(self.0.iter().filter(|known| *known != value).cloned().collect())
     }
 
+    /// The values that are to be kept, in order.
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.iter().filter(|value| keep(value)).map(ToOwned::to_owned).collect())
+    }
+
     /// The values in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

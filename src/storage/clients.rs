@@ -61,7 +61,7 @@ const ROTATE_SECRET: Sql = Sql::both(
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
 const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
 const DELETE_CONSENTS: Sql = Sql::both("DELETE FROM consent WHERE client_id = $1");
-const RAISE_VERSION: Sql =
+pub(super) const RAISE_VERSION: Sql =
     Sql::both("UPDATE installation SET client_version = client_version + 1 WHERE id = 1");
 const VERSION: Sql = Sql::both("SELECT client_version FROM installation WHERE id = 1");
 
@@ -150,12 +150,14 @@ pub enum ClientChange {
 }
 
 impl Store {
-    /// Registers a client.
+    /// Registers a client. What an operator names as its audience and is no API's yet becomes one, with defaults.
     ///
     /// # Errors
     /// [`Error::Conflict`] with `clients_pk` where the id is taken.
     pub async fn create_client(&self, client: &Client, audit: &AuditEntry) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
+        // First: an API that is being deleted is gone from here on, or its deletion sees the client.
+        tx.execute(&RAISE_VERSION, Vec::new()).await?;
         let secret = client.secret.as_ref().map(|hash| hash.as_bytes().to_vec());
         let args = args![
             &client.id,
@@ -170,6 +172,7 @@ impl Store {
             client.fetched_until,
         ];
         tx.execute(&INSERT, args).await?;
+        self.register_audiences(&mut tx, (&client.id, &client.metadata.audience), audit).await?;
         finish(tx, audit).await
     }
 
@@ -229,8 +232,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let changed = match change {
             ClientChange::Metadata(metadata, read_at) => {
-                let signs = metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt;
-                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at, signs]).await?
+                tx.execute(&RAISE_VERSION, Vec::new()).await?;
+                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at]).await?
             }
             ClientChange::Disable => {
                 let cutoff = Timestamp::from_seconds(outbox::cutoff(now));
@@ -250,6 +253,9 @@ impl Store {
         if changed == 0 {
             return Ok(false);
         }
+        if let ClientChange::Metadata(metadata, _) = change {
+            self.register_audiences(&mut tx, (id, &metadata.audience), audit).await?;
+        }
         if matches!(change, ClientChange::Disable | ClientChange::Delete) {
             self.outbox.put(&mut tx, &Voided::Client(id), now).await?;
         }
@@ -259,7 +265,8 @@ impl Store {
     }
 }
 
-async fn finish(mut tx: Tx, audit: &AuditEntry) -> Result<(), Error> {
+/// The end of every change of a client or an API.
+pub(super) async fn finish(mut tx: Tx, audit: &AuditEntry) -> Result<(), Error> {
     tx.execute(&RAISE_VERSION, Vec::new()).await?;
     super::audit::record(&mut tx, audit).await?;
     tx.commit().await

@@ -36,21 +36,16 @@ const INSERT_CONSENTED: Sql = Sql::per(
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", " FOR SHARE OF c"),
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
 );
-// Where the client knows the user by a pairwise `sub`, which is read from the codes and families that are there, the
-// user's row is locked too: whoever raises the epoch meanwhile finds the code, or it is not made.
-const INSERT_PAIRWISE: Sql = Sql::per(insert!("", " FOR SHARE OF u"), insert!("", ""));
-const INSERT_PAIRWISE_CONSENTED: Sql = Sql::per(
-    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", " FOR SHARE OF u, c"),
-    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
-);
+// `$13` are the audiences that the request asks for: all of them have to be granted (RFC 8707 §2.2).
 macro_rules! redeem {
-    ($returning:literal) => {
+    ($granted:literal, $returning:literal) => {
         concat!(
             "UPDATE authorization_code SET redeemed_at = $2
              WHERE code_hash = $1 AND redeemed_at IS NULL AND expires_at > $2 AND client_id = $10
                 AND redirect_uri = $11
-                AND ((code_challenge IS NULL AND CAST($12 AS TEXT) IS NULL) OR code_challenge = $12)
-                AND EXISTS (SELECT 1 FROM users u WHERE u.id = authorization_code.user_id
+                AND ((code_challenge IS NULL AND CAST($12 AS TEXT) IS NULL) OR code_challenge = $12) AND ",
+            $granted,
+            " AND EXISTS (SELECT 1 FROM users u WHERE u.id = authorization_code.user_id
                     AND u.epoch = authorization_code.epoch AND u.disabled_at IS NULL)
                 AND EXISTS (SELECT 1 FROM login_session s WHERE s.id = authorization_code.session_id
                     AND s.ended_at IS NULL)
@@ -79,7 +74,7 @@ macro_rules! insert_audit {
         concat!(
             "INSERT INTO audit_event (id, at, event, outcome, actor, user_id, client_id, session_id, address,
                 user_agent, trace_id)
-             SELECT $13, $2, 'grant.issued', 'success', $14, a.user_id, a.client_id, a.session_id, $8, $9, $15
+             SELECT $14, $2, 'grant.issued', 'success', $15, a.user_id, a.client_id, a.session_id, $8, $9, $16
              FROM ",
             $source
         )
@@ -99,7 +94,7 @@ macro_rules! redeemed_columns {
 const REDEEM: Sql = Sql::per(
     concat!(
         "WITH a AS (",
-        redeem!("authorization_code.*"),
+        redeem!("CAST(audience AS JSONB) @> CAST(CAST($13 AS TEXT) AS JSONB)", "authorization_code.*"),
         "), family AS (",
         insert_family!("a"),
         "), audit AS (",
@@ -108,7 +103,11 @@ const REDEEM: Sql = Sql::per(
         redeemed_columns!(),
         " FROM a JOIN users u ON u.id = a.user_id"
     ),
-    redeem!("code_hash"),
+    redeem!(
+        "NOT EXISTS (SELECT 1 FROM json_each($13) w
+            WHERE w.value NOT IN (SELECT a.value FROM json_each(authorization_code.audience) a))",
+        "code_hash"
+    ),
 );
 const INSERT_FAMILY: Sql =
     Sql::both(concat!(insert_family!("authorization_code a WHERE a.code_hash = $1"), ""));
@@ -117,6 +116,11 @@ const READ_REDEEMED: Sql = Sql::both(concat!(
     redeemed_columns!(),
     " FROM authorization_code a JOIN users u ON u.id = a.user_id WHERE a.code_hash = $1"
 ));
+const AUDIENCE: Sql = Sql::both(
+    "SELECT audience FROM authorization_code
+     WHERE code_hash = $1 AND redeemed_at IS NULL AND expires_at > $2 AND client_id = $3 AND redirect_uri = $4
+        AND ((code_challenge IS NULL AND CAST($5 AS TEXT) IS NULL) OR code_challenge = $5)",
+);
 // A replay by whoever could have redeemed it: right client, redirect URI and verifier (RFC 6749 §4.1.2). Any other
 // replay revokes nothing, so that a leaked code is no weapon.
 const REPLAYED: Sql = Sql::both(
@@ -127,16 +131,8 @@ const REPLAYED: Sql = Sql::both(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[
-    INSERT,
-    INSERT_CONSENTED,
-    INSERT_PAIRWISE,
-    INSERT_PAIRWISE_CONSENTED,
-    REDEEM,
-    INSERT_FAMILY,
-    READ_REDEEMED,
-    REPLAYED,
-];
+pub(super) const ALL: &[Sql] =
+    &[INSERT, INSERT_CONSENTED, REDEEM, INSERT_FAMILY, READ_REDEEMED, AUDIENCE, REPLAYED];
 
 #[derive(sqlx::FromRow)]
 struct RedeemedRow {
@@ -166,6 +162,8 @@ pub struct RedeemRequest {
     pub redirect_uri: String,
     /// The S256 challenge of the presented verifier.
     pub code_challenge: Option<String>,
+    /// Audiences that must have been granted, all of them; none where the request narrows nothing.
+    pub resources: Vec<String>,
     /// The family to begin.
     pub family: NewFamily,
     /// Where the request came from.
@@ -250,6 +248,21 @@ impl Store {
         }
     }
 
+    /// The audience that a code was granted for, for whoever could redeem it now; nothing changes.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn code_audience(
+        &self,
+        request: &RedeemRequest,
+        now: Timestamp,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let args =
+            args![&request.code, now, &request.client, &request.redirect_uri, request.code_challenge.clone()];
+        let row = self.db.fetch_optional::<(String,)>(&AUDIENCE, args).await?;
+        row.map(|(audience,)| json(&audience, "authorization_code", "audience")).transpose()
+    }
+
     /// The conditional write that redeems a code: `Some` for one caller only.
     pub(super) async fn redeem_once(
         &self,
@@ -304,7 +317,7 @@ async fn redeem_in_steps(
     tx.commit().await.map(|()| row)
 }
 
-/// `$1`–`$9` make the family, `$10`–`$12` are the conditions of the code; on PostgreSQL `$13`–`$15` make the
+/// `$1`–`$9` make the family, `$10`–`$13` are the conditions of the code; on PostgreSQL `$14`–`$16` make the
 /// audit entry.
 fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
     let family = &request.family;
@@ -321,6 +334,7 @@ fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
         &request.client,
         &request.redirect_uri,
         request.code_challenge.clone(),
+        audience_column(&request.resources),
     ]
 }
 

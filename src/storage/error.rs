@@ -70,11 +70,12 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The unique constraints a caller may have to tell apart.
-const UNIQUE: [(&str, &str); 6] = [
+const UNIQUE: [(&str, &str); 7] = [
     ("users_username_unique", "users.username_key"),
     ("users_email_unique", "users.email_key"),
     ("users_pk", "users.id"),
     ("clients_pk", "clients.client_id"),
+    ("api_pk", "api.audience"),
     ("signing_key_pk", "signing_key.kid"),
     ("installation_pk", "installation.id"),
 ];

@@ -6,7 +6,7 @@
 
 mod account;
 mod api_keys;
-mod assertions;
+mod apis;
 mod audit;
 mod batch;
 mod clients;
@@ -42,6 +42,7 @@ use std::sync::Arc;
 
 pub use account::{ApplicationTrace, DeviceTrace, OwnPassword};
 pub use api_keys::ApiKeyRecord;
+pub use apis::{ApiDeletion, api_details};
 pub use audit::AuditQuery;
 pub use clients::ClientChange;
 pub use codes::{RedeemRequest, Redeemed, Redemption};
@@ -151,7 +152,7 @@ impl Store {
 const STATEMENTS: [&[db::Sql]; 24] = [
     account::ALL,
     api_keys::ALL,
-    assertions::ALL,
+    apis::ALL,
     audit::ALL,
     batch::ALL,
     clients::ALL,

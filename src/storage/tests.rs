@@ -144,6 +144,7 @@ impl World {
         assert!(self.store.create_code(&code, &grant, None, self.now()).await.unwrap());
         let id = FamilySecretId::generate(self.entropy.as_ref()).unwrap();
         let redeem = RedeemRequest {
+            resources: Vec::new(),
             code,
             client: ClientId::from("app"),
             redirect_uri: grant.redirect_uri,

@@ -70,7 +70,7 @@ pub struct RotatedSecret {
 /// An id or metadata that cannot be, an id that is taken, or a fault.
 pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     request.metadata.validate()?;
-    check_algorithms(op, &request.metadata)?;
+    check_deployment(op, &request.metadata)?;
     let id = match request.id {
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
@@ -128,6 +128,26 @@ impl IssuedSecret {
             _ => None,
         };
         Ok(Some(Self { hash: ClientSecretHash::from(&plain), plain, sealed }))
+    }
+}
+
+/// What depends on this deployment, not on the metadata alone.
+fn check_deployment(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
+    metadata.audience.iter().try_for_each(|audience| super::apis::not_the_issuer(op, audience))?;
+    check_algorithms(op, metadata)
+}
+
+/// An operator's client brings its APIs about; one that registered itself may only name what is there.
+async fn check_named(op: &Provider, client: &Client, metadata: &ClientMetadata) -> Answer<()> {
+    if client.registered == Registered::Operator {
+        return Ok(());
+    }
+    match super::apis::unregistered(op, &metadata.audience).await?.first() {
+        None => Ok(()),
+        Some(unknown) => Err(AdminError::invalid(
+            "audience",
+            format!("No API is registered with the audience {unknown}. Register it first."),
+        )),
     }
 }
 
@@ -201,7 +221,8 @@ pub async fn update(
             return Err(AdminError::Changed);
         }
         let metadata = changed(&client.metadata, change)?;
-        check_algorithms(op, &metadata)?;
+        check_deployment(op, &metadata)?;
+        check_named(op, &client, &metadata).await?;
         if metadata == client.metadata {
             return Ok(client);
         }

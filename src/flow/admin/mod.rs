@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod apis;
 pub mod audit;
 pub mod clients;
 pub mod keys;
@@ -113,6 +114,7 @@ impl From<crate::storage::Error> for AdminError {
             }
             "users_email_unique" => Self::conflict("email", "Another user has this address. Choose another."),
             "clients_pk" => Self::conflict("client_id", "Another client has this id. Choose another."),
+            "api_pk" => Self::conflict("audience", "Another API has this audience. Choose another."),
             _ => Self::Fault(Rejection::from(error)),
         }
     }

@@ -8,6 +8,7 @@ use super::keys::{Key, KeysChanged};
 use super::users::{FamilyEntry, UserSessions};
 use crate::clock::Timestamp;
 use crate::flow::logout::LoggedOut;
+use crate::model::api::Api;
 use crate::model::audit::AuditEntry;
 use crate::model::client::Client;
 use crate::model::session::LoginSession;
@@ -28,6 +29,18 @@ pub fn client(client: &Client, now: Timestamp) -> Value {
     }
     members.insert("created_at".to_owned(), json!(client.created_at.rfc3339()));
     members.insert("updated_at".to_owned(), json!(client.updated_at.rfc3339()));
+    Value::Object(members)
+}
+
+/// An API: its metadata, and `audience`, `created_at`, `updated_at`.
+pub fn api(api: &Api) -> Value {
+    let mut members = serde_json::Map::new();
+    members.insert("audience".to_owned(), json!(api.audience));
+    if let Ok(Value::Object(metadata)) = serde_json::to_value(&api.metadata) {
+        members.extend(metadata);
+    }
+    members.insert("created_at".to_owned(), json!(api.created_at.rfc3339()));
+    members.insert("updated_at".to_owned(), json!(api.updated_at.rfc3339()));
     Value::Object(members)
 }
 

@@ -14,7 +14,7 @@ use super::{legacy, request_object};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
-use crate::flow::{subject, user_claims};
+use crate::flow::target;
 use crate::model::client::Client;
 use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::error::ErrorCode;
@@ -228,7 +228,7 @@ fn asked(
         response_type,
         response_mode: ResponseMode::Query,
         state: None,
-        audience: audience(client, params)?,
+        audience: audience(op, client, params)?,
         scope,
         nonce: bounded(
             params.get("nonce"),
@@ -329,8 +329,9 @@ fn code_challenge(
     challenge.map(|challenge| Some(challenge.as_str().to_owned())).map_err(Rejection::invalid_request)
 }
 
-fn audience(client: &Client, params: &Params) -> Result<Vec<String>, Rejection> {
-    crate::flow::grant::narrowed_audience(&client.metadata.audience, params.get("resource"))
+/// The APIs that the access tokens are for (RFC 8707 §2.1).
+fn audience(op: &Provider, client: &Client, params: &Params) -> Result<Vec<String>, Rejection> {
+    target::granted(op, client, &target::parse(params.all("resource"))?)
 }
 
 fn max_age(client: &Client, params: &Params) -> Result<Option<u64>, Rejection> {

@@ -2,9 +2,11 @@
 
 use crate::clock::Timestamp;
 use crate::flow::Provider;
+use crate::flow::access_token::AccessTokenRequest;
 use crate::flow::client_auth::AuthenticatedClient;
-use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse, UserAuthorization};
+use crate::flow::issue::{self, IdTokenWish, TokenResponse, UserAuthorization};
 use crate::flow::rejection::{Outcome, Rejection};
+use crate::flow::target::{self, Target};
 use crate::model::audit::Origin;
 use crate::model::family::FamilySecretId;
 use crate::model::rotation::Counters;
@@ -22,14 +24,17 @@ pub struct Exchange {
     pub redirect_uri: String,
     /// `code_verifier`.
     pub code_verifier: Option<CodeVerifier>,
+    /// `resource` (RFC 8707 §2.2): some of the granted audiences; none for all of them.
+    pub resources: Vec<String>,
 }
 
 /// Redeems a code. Client, redirect URI, verifier, expiry and the standing of user, session and client are
 /// conditions of the one statement that redeems it, so that nothing can change between check and use, and a wrong
-/// attempt neither burns the code nor revokes anything (S-008).
+/// attempt neither burns the code nor revokes anything (S-008). So is that the granted audience has the resources that are
+/// asked for.
 ///
 /// # Errors
-/// `invalid_grant`, or a fault.
+/// `invalid_grant`, `invalid_target`, or a fault.
 pub async fn exchange(
     op: &Provider,
     client: &AuthenticatedClient,
@@ -38,22 +43,47 @@ pub async fn exchange(
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
     let redeem = claim(op, client, request, origin, now)?;
+    aim(op, client, &redeem, now).await?;
     let redeemed = match op.store.redeem_code(&redeem, now).await? {
         Redemption::Redeemed(redeemed) => *redeemed,
         Redemption::Replayed => {
             return Err(Rejection::invalid_grant("code replayed; its tokens are revoked"));
         }
         Redemption::Refused => {
+            if !redeem.resources.is_empty() && op.store.code_audience(&redeem, now).await?.is_some() {
+                return Err(target::foreign());
+            }
             return Err(Rejection::invalid_grant(
                 "code unknown, expired, foreign, or verifier or redirect_uri wrong",
             ));
         }
     };
-    let mut response = mint(op, client, redeemed, now).await?;
+    let mut response = mint(op, client, (redeemed, &redeem.resources), now).await?;
     if client.metadata.allows(GrantType::RefreshToken) {
         response.refresh_token = Some(op.secrets.refresh_tokens.encode(redeem.family.id, 0));
     }
     Ok(response)
+}
+
+/// That one access token can be for all that is asked for, before the code is used up. Where the request names nothing and
+/// the client has APIs that do not go together, what was granted is looked up first; no other request costs more.
+///
+/// # Errors
+/// `invalid_target`, or a fault.
+async fn aim(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    redeem: &RedeemRequest,
+    now: Timestamp,
+) -> Outcome<()> {
+    if !redeem.resources.is_empty() {
+        Target::of(op, &redeem.resources)?;
+    } else if target::is_divided(op, client)
+        && let Some(granted) = op.store.code_audience(redeem, now).await?
+    {
+        Target::of(op, &target::remaining(op, client, &granted))?;
+    }
+    Ok(())
 }
 
 /// What storage is asked: the code, by whom and with what, and the family that it is to begin.
@@ -81,6 +111,7 @@ pub(in crate::flow) fn claim(
         client: client.id.clone(),
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_verifier.as_ref().map(|v| pkce::challenge_of(v).as_str().to_owned()),
+        resources: request.resources.clone(),
         family: NewFamily {
             id: FamilySecretId::generate(op.entropy.as_ref())?,
             class: metadata.class(),
@@ -95,19 +126,12 @@ pub(in crate::flow) fn claim(
 async fn mint(
     op: &Provider,
     client: &AuthenticatedClient,
-    redeemed: Redeemed,
+    (redeemed, resources): (Redeemed, &[String]),
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
-    let (audience, scope, nonce) =
-        (redeemed.audience.clone(), redeemed.scope.clone(), redeemed.nonce.clone());
-    let user = authorization_of(redeemed);
-    let request = AccessTokenRequest { client, audience: &audience, scope: &scope, user: Some(&user) };
-    issue::tokens(op, &request, IdTokenWish::With { nonce }, now).await
-}
-
-/// What the first tokens of a family state.
-pub(in crate::flow) fn authorization_of(redeemed: Redeemed) -> UserAuthorization {
-    UserAuthorization {
+    let audience = target::remaining(op, client, &redeemed.audience);
+    let audience = target::narrowed(&audience, resources)?;
+    let user = UserAuthorization {
         session: redeemed.session,
         auth_time: redeemed.auth_time,
         amr: redeemed.amr,
@@ -118,7 +142,7 @@ pub(in crate::flow) fn authorization_of(redeemed: Redeemed) -> UserAuthorization
     };
     let request = AccessTokenRequest {
         client,
-        audience: &redeemed.audience,
+        audience: &audience,
         scope: &redeemed.scope,
         user: Some(&user),
     };

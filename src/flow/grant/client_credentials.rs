@@ -1,11 +1,12 @@
 //! `grant_type=client_credentials` (RFC 6749 §4.4): a confidential client for itself. No database on this path.
 
-use super::narrowed_audience;
 use crate::clock::Timestamp;
 use crate::flow::Provider;
+use crate::flow::access_token::AccessTokenRequest;
 use crate::flow::client_auth::AuthenticatedClient;
-use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse};
+use crate::flow::issue::{self, IdTokenWish, TokenResponse};
 use crate::flow::rejection::{Outcome, Rejection};
+use crate::flow::target;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scope};
 
@@ -17,7 +18,7 @@ pub async fn exchange(
     op: &Provider,
     client: &AuthenticatedClient,
     scope: Option<Scope>,
-    resource: Option<&str>,
+    resources: &[String],
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
     if client.metadata.is_public() {
@@ -35,7 +36,7 @@ pub async fn exchange(
             "The scope is wider than this client's registration. Ask for less, or extend the client's scope.",
         ));
     }
-    let audience = narrowed_audience(&client.metadata.audience, resource)?;
+    let audience = target::granted(op, client, resources)?;
     let request = AccessTokenRequest { client, audience: &audience, scope: &scope, user: None };
     issue::tokens(op, &request, IdTokenWish::Without, now).await
 }

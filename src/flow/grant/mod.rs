@@ -27,6 +27,8 @@ pub enum TokenRequest {
         redirect_uri: String,
         /// `code_verifier` (RFC 7636 §4.5).
         code_verifier: Option<CodeVerifier>,
+        /// `resource` (RFC 8707 §2.2): some of the granted audiences; none for all of them.
+        resources: Vec<String>,
     },
     /// RFC 6749 §6.
     RefreshToken {
@@ -34,15 +36,15 @@ pub enum TokenRequest {
         refresh_token: RefreshToken,
         /// `scope`: a subset of what was granted.
         scope: Option<Scope>,
-        /// `resource` (RFC 8707 §2.2): one of the granted audiences.
-        resource: Option<String>,
+        /// `resource` (RFC 8707 §2.2): some of the granted audiences; none for all of them.
+        resources: Vec<String>,
     },
     /// RFC 6749 §4.4.2.
     ClientCredentials {
         /// `scope`.
         scope: Option<Scope>,
-        /// `resource` (RFC 8707 §2.1).
-        resource: Option<String>,
+        /// `resource` (RFC 8707 §2.2): some of the client's audiences; none for all of them.
+        resources: Vec<String>,
     },
 }
 
@@ -82,31 +84,16 @@ pub async fn token(
         ));
     }
     match request {
-        TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier } => {
-            let request = authorization_code::Exchange { code, redirect_uri, code_verifier };
+        TokenRequest::AuthorizationCode { code, redirect_uri, code_verifier, resources } => {
+            let request = authorization_code::Exchange { code, redirect_uri, code_verifier, resources };
             authorization_code::exchange(op, client, &request, origin, now).await
         }
-        TokenRequest::RefreshToken { refresh_token, scope, resource } => {
-            let request = refresh_token::Exchange { refresh_token, scope, resource };
+        TokenRequest::RefreshToken { refresh_token, scope, resources } => {
+            let request = refresh_token::Exchange { refresh_token, scope, resources };
             refresh_token::exchange(op, client, &request, origin, now).await
         }
-        TokenRequest::ClientCredentials { scope, resource } => {
-            client_credentials::exchange(op, client, scope, resource.as_deref(), now).await
+        TokenRequest::ClientCredentials { scope, resources } => {
+            client_credentials::exchange(op, client, scope, &resources, now).await
         }
-    }
-}
-
-/// The audience of an access token: what was granted, or the one of it that `resource` names (RFC 8707 §2).
-///
-/// # Errors
-/// `invalid_target`.
-pub(super) fn narrowed_audience(granted: &[String], resource: Option<&str>) -> Outcome<Vec<String>> {
-    match resource {
-        None => Ok(granted.to_vec()),
-        Some(resource) if granted.iter().any(|one| one == resource) => Ok(vec![resource.to_owned()]),
-        Some(_) => Err(Rejection::new(
-            ErrorCode::InvalidTarget,
-            "The resource is not one of this client's audiences. Send a registered one or none.",
-        )),
     }
 }

@@ -1,13 +1,14 @@
 //! `grant_type=refresh_token` (RFC 6749 §6): the whole decision on one page. The rotation's own rules are in
 //! `model::rotation`, the race for the row in `storage::families`.
 
-use super::narrowed_audience;
 use crate::clock::Timestamp;
 use crate::flow::Provider;
+use crate::flow::access_token::AccessTokenRequest;
 use crate::flow::client_auth::AuthenticatedClient;
-use crate::flow::issue::{self, AccessTokenRequest, IdTokenWish, TokenResponse, UserAuthorization};
+use crate::flow::issue::{self, IdTokenWish, TokenResponse, UserAuthorization};
 use crate::flow::login_session;
 use crate::flow::rejection::{Outcome, Rejection};
+use crate::flow::target::{self, Target};
 use crate::model::audit::Origin;
 use crate::model::family::FamilySecretId;
 use crate::model::rotation::Verdict;
@@ -25,8 +26,8 @@ pub struct Exchange {
     pub refresh_token: RefreshToken,
     /// `scope`: a subset of what was granted.
     pub scope: Option<Scope>,
-    /// `resource`: one of the granted audiences.
-    pub resource: Option<String>,
+    /// `resource`: some of the granted audiences; none for all of them.
+    pub resources: Vec<String>,
 }
 
 /// Checks, rotates, mints.
@@ -75,12 +76,15 @@ pub(in crate::flow) async fn refreshed(
     let strict = bound && op.policy.sessions.binding().is_strict();
     // A request that asks for too much, or comes from where it may not, must not use the token up, so that is compared
     // first.
-    if strict || request.scope.is_some() || request.resource.is_some() {
+    let particular = request.scope.is_some() || !request.resources.is_empty() || target::is_divided(op, client);
+    if strict || particular {
         let family = decided(op.store.inspect(&rotate).await?)?;
         if strict && family.verdict.carries_access_token() {
             admitted(login_session::admit_family(op, &family, origin, now).await?)?;
         }
-        wanted(&family, client, request)?;
+        if family.verdict.carries_access_token() {
+            wanted(op, &family, client, request)?;
+        }
     }
     let rotated = decided(op.store.rotate(&rotate).await?)?;
     report(&rotated, client);
@@ -90,7 +94,7 @@ pub(in crate::flow) async fn refreshed(
     if bound && !strict {
         admitted(login_session::admit_family(op, &rotated, origin, now).await?)?;
     }
-    let (scope, audience) = wanted(&rotated, client, request)?;
+    let (scope, audience) = wanted(op, &rotated, client, request)?;
     let successor = rotated
         .verdict
         .carries_refresh_token()
@@ -140,6 +144,7 @@ fn admitted(change: Change) -> Outcome<()> {
 /// Scope and audience of the new access token: never more than granted (RFC 6749 §6), and never more than the
 /// client is registered for today (S-047).
 fn wanted(
+    op: &Provider,
     rotated: &Rotated,
     client: &AuthenticatedClient,
     request: &Exchange,
@@ -157,14 +162,10 @@ fn wanted(
     if rotated.family.offline && !client.metadata.scope.contains(OFFLINE_ACCESS) {
         return Err(Rejection::invalid_grant("the client has lost offline_access"));
     }
-    let audience: Vec<_> = rotated
-        .family
-        .audience
-        .iter()
-        .filter(|one| client.metadata.audience.contains(one))
-        .cloned()
-        .collect();
-    Ok((scope, narrowed_audience(&audience, request.resource.as_deref())?))
+    let audience = target::remaining(op, client, &rotated.family.audience);
+    let audience = target::narrowed(&audience, &request.resources)?;
+    Target::of(op, &audience)?;
+    Ok((scope, audience))
 }
 
 async fn mint(

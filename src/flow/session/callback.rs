@@ -143,6 +143,7 @@ async fn redeem(
         code: code.clone(),
         redirect_uri: callback_at(&arrival.host),
         code_verifier: Some(underway.verifier.clone()),
+        resources: Vec::new(),
     };
     let claim = authorization_code::claim(op, client, &exchange, &arrival.origin, now)?;
     let back = |cookies| Landing { location: underway.return_to.as_str().to_owned(), cookies };

@@ -74,8 +74,8 @@ pub struct Asked {
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// `resource` (RFC 8707 §2.1).
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<String>,
+    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
     /// `prompt`.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -117,13 +117,13 @@ impl Transaction {
         };
         let all = [
             ("scope", asked.scope.as_deref()),
-            ("resource", asked.resource.as_deref()),
             ("prompt", prompt),
             ("login_hint", asked.login_hint.as_deref()),
             ("max_age", asked.max_age.as_deref()),
             ("acr_values", asked.acr_values.as_deref()),
         ];
-        all.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
+        let resources = asked.resources.iter().map(|resource| ("resource", resource.as_str()));
+        all.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).chain(resources)
     }
 
     /// Whether this attempt shows no page.

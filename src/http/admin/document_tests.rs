@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::problem::Kind;
 use super::{OPENAPI, ROUTES};
+use crate::oauth::api_metadata::ApiMetadata;
 use crate::oauth::client_metadata::ClientMetadata;
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "head", "options"];
@@ -134,6 +135,21 @@ fn client_metadata_is_documented_member_by_member() {
     let members = keys(&serde_json::to_value(&full).unwrap());
     let schemas = &document()["components"]["schemas"];
     for schema in ["ClientMetadata", "ClientMetadataPatch"] {
+        assert_eq!(keys(&schemas[schema]["properties"]), members, "{schema}");
+    }
+}
+
+#[test]
+fn api_metadata_is_documented_member_by_member() {
+    let full = ApiMetadata {
+        name: Some(String::new()),
+        signing_alg: Some(String::new()),
+        access_token_lifetime: Some(0),
+        ..ApiMetadata::default()
+    };
+    let members = keys(&serde_json::to_value(&full).unwrap());
+    let schemas = &document()["components"]["schemas"];
+    for schema in ["ApiMetadata", "ApiMetadataPatch"] {
         assert_eq!(keys(&schemas[schema]["properties"]), members, "{schema}");
     }
 }

@@ -4,6 +4,7 @@
 //! table is not reachable, and one that is in it cannot forget to check who asks (S-100).
 
 mod api_keys;
+mod apis;
 mod audit;
 mod auth;
 mod body;
@@ -88,6 +89,12 @@ static ROUTES: &[Route] = &[
     route!(POST "/clients/{client_id}/disable" clients::disable, revokes),
     route!(POST "/clients/{client_id}/enable" clients::enable),
     route!(POST "/clients/{client_id}/rotate_secret" clients::rotate_secret),
+    route!(GET "/apis" apis::list),
+    route!(POST "/apis" apis::create),
+    route!(GET "/apis/{audience}" apis::show),
+    route!(PUT "/apis/{audience}" apis::replace),
+    route!(PATCH "/apis/{audience}" apis::merge),
+    route!(DELETE "/apis/{audience}" apis::delete),
     route!(GET "/users" users::list),
     route!(POST "/users" users::create),
     route!(GET "/users/{id}" users::show),

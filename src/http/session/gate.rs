@@ -38,8 +38,34 @@ pub struct Asked {
     client_id: String,
     /// `scope`: a subset of what was granted.
     pub scope: Option<String>,
-    /// `resource`: one of the granted audiences.
-    pub resource: Option<String>,
+    /// `resource`: some of the granted audiences.
+    #[serde(default)]
+    pub resource: Several,
+}
+
+/// A member that is a text or a list of texts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub enum Several {
+    /// Absent, or null.
+    #[default]
+    None,
+    /// One.
+    One(String),
+    /// Any number.
+    Many(Vec<String>),
+}
+
+impl Several {
+    /// The texts; as in a form, an empty one counts as absent.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many.as_slice(),
+        };
+        all.iter().map(String::as_str).filter(|text| !text.is_empty())
+    }
 }
 
 /// Why a request stops here.

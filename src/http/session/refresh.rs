@@ -4,12 +4,13 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::gate::{self, Admitted};
+use super::gate::{self, Admitted, Several};
 use super::{over, refused};
 use crate::flow::grant::refresh_token::Exchange;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::flow::session::SessionView;
 use crate::flow::session::refresh::{self, Refreshed};
+use crate::flow::target;
 use crate::http::app::App;
 use crate::http::cookie;
 use crate::http::error::no_store;
@@ -33,7 +34,7 @@ pub async fn post(request: HttpRequest, app: Data<App>, payload: Payload) -> Htt
         Ok(None) => return over(&request, &app, None),
         Err(rejection) => return refuse(false, &rejection),
     };
-    let exchange = match exchange(held.token, asked.scope.as_deref(), asked.resource) {
+    let exchange = match exchange(held.token, asked.scope.as_deref(), &asked.resource) {
         Ok(exchange) => exchange,
         Err(rejection) => return refuse(true, &rejection),
     };
@@ -47,10 +48,11 @@ pub async fn post(request: HttpRequest, app: Data<App>, payload: Payload) -> Htt
     }
 }
 
-fn exchange(refresh_token: RefreshToken, scope: Option<&str>, resource: Option<String>) -> Outcome<Exchange> {
+fn exchange(refresh_token: RefreshToken, scope: Option<&str>, resource: &Several) -> Outcome<Exchange> {
     let scope = scope.map(Scope::parse).transpose();
     let scope = scope.map_err(|error| Rejection::new(ErrorCode::InvalidScope, error.description()))?;
-    Ok(Exchange { refresh_token, scope, resource })
+    let resources = target::parse(resource.iter())?;
+    Ok(Exchange { refresh_token, scope, resources })
 }
 
 /// RFC 6749 §5.1 without a refresh token, with the session.

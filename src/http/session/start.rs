@@ -37,7 +37,7 @@ fn wanted(host: String, mut params: Params, cookie: Option<TransactionCookie>) -
         return_to: params.take("return_to").unwrap_or_default(),
         asked: Asked {
             scope: params.take("scope"),
-            resource: params.take("resource"),
+            resources: params.all("resource").map(ToOwned::to_owned).collect(),
             prompt: params.take("prompt"),
             login_hint: params.take("login_hint"),
             max_age: params.take("max_age"),
