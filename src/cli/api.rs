@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn flags_become_metadata() {
         let line = "signet api create https://pay.example.com --format opaque --scope pay --lifetime 60 --dynamic true";
-        let Command::Api(ApiCommand::Create(args)) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+        let Command::Api(ApiCommand::Create(args)) = Cli::try_parse_from(line.split(' ')).unwrap().command
+        else {
             panic!("create")
         };
         let metadata = ApiMetadata::from_json(&Value::Object(changes(&args.fields))).unwrap();
@@ -134,7 +135,8 @@ mod tests {
     #[test]
     fn what_is_not_given_stays() {
         let line = "signet api update urn:x --name Orders";
-        let Command::Api(ApiCommand::Update(args)) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+        let Command::Api(ApiCommand::Update(args)) = Cli::try_parse_from(line.split(' ')).unwrap().command
+        else {
             panic!("update")
         };
         assert_eq!(changes(&args.fields), Map::from_iter([("name".to_owned(), json!("Orders"))]));

@@ -1,4 +1,4 @@
-//! Opaque access tokens: a sealed copy of what a JWT would say (docs/decisions/0025-opaque-tokens.md). Whether one still
+//! Opaque access tokens (RFC 6749 §1.4): a sealed copy of what a JWT would say (docs/decisions/0025-opaque-tokens.md). Whether one still
 //! stands is asked of the database as it is for a JWT, by the same coordinates.
 
 use serde::Serialize;

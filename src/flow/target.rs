@@ -121,9 +121,7 @@ impl Target {
     /// The scope without what belongs to other APIs alone.
     pub fn scope(&self, scope: &Scope) -> Scope {
         let lists = |api: &Arc<Api>, value: &str| api.metadata.scopes.iter().any(|own| own == value);
-        scope.filtered(|value| {
-            !self.all.is_owned(value) || self.apis.iter().any(|api| lists(api, value))
-        })
+        scope.filtered(|value| !self.all.is_owned(value) || self.apis.iter().any(|api| lists(api, value)))
     }
 
     /// The APIs' claim rules.

@@ -122,7 +122,11 @@ impl Params {
 
     /// The values of a parameter that may be given several times, in the order received; empty ones count as absent.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty())
     }
 
     /// Moves the value of `name` out, for values that become secrets.

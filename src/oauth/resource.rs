@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn absolute_uris_without_a_fragment_are_taken_as_they_are() {
-        let good = ["https://api.example.com", "https://api.example.com/app?x=1", "urn:example:api", "a+b-.1:x"];
+        let good =
+            ["https://api.example.com", "https://api.example.com/app?x=1", "urn:example:api", "a+b-.1:x"];
         assert_eq!(parse(good).unwrap(), good);
         assert_eq!(parse(["urn:a:b", "urn:a:c", "urn:a:b"]).unwrap(), ["urn:a:b", "urn:a:c"]);
         assert_eq!(parse([]).unwrap(), Vec::<String>::new());

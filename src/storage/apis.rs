@@ -42,8 +42,7 @@ const NAMED_BY: Sql = Sql::per(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] =
-    &[INSERT, INSERT_DEFAULT, BY_AUDIENCE, PAGE, EVERY, UPDATE, DELETE, NAMED_BY];
+pub(super) const ALL: &[Sql] = &[INSERT, INSERT_DEFAULT, BY_AUDIENCE, PAGE, EVERY, UPDATE, DELETE, NAMED_BY];
 
 #[derive(sqlx::FromRow)]
 struct ApiRow {

@@ -49,6 +49,7 @@ macro_rules! specs {
         mod account_endings;
         mod account_own;
         mod account_pages;
+        mod apis;
         mod bad_input;
         mod cookie_gate;
         mod cookie_life;
@@ -70,7 +71,7 @@ macro_rules! specs {
         mod logout;
         mod oidc_claims;
         mod oidc_core;
-        mod oidc_core_requests;
+        mod opaque_tokens;
         mod outage;
         mod pairwise;
         mod races;
@@ -91,6 +92,7 @@ macro_rules! specs {
         mod rfc7636;
         mod rfc7662;
         mod rfc8414;
+        mod rfc8707;
         mod rfc9068;
         mod rfc9101;
         mod rfc9101_by_reference;

@@ -140,12 +140,7 @@ async fn mint(
         epoch: redeemed.subject.epoch,
         subject: redeemed.subject,
     };
-    let request = AccessTokenRequest {
-        client,
-        audience: &audience,
-        scope: &redeemed.scope,
-        user: Some(&user),
-    };
-    let id = IdTokenWish::With { nonce: redeemed.nonce, claims_request: redeemed.claims_request };
-    issue::tokens(op, &request, id, now).await
+    let request =
+        AccessTokenRequest { client, audience: &audience, scope: &redeemed.scope, user: Some(&user) };
+    issue::tokens(op, &request, IdTokenWish::With { nonce: redeemed.nonce }, now).await
 }

@@ -76,7 +76,8 @@ pub(in crate::flow) async fn refreshed(
     let strict = bound && op.policy.sessions.binding().is_strict();
     // A request that asks for too much, or comes from where it may not, must not use the token up, so that is compared
     // first.
-    let particular = request.scope.is_some() || !request.resources.is_empty() || target::is_divided(op, client);
+    let particular =
+        request.scope.is_some() || !request.resources.is_empty() || target::is_divided(op, client);
     if strict || particular {
         let family = decided(op.store.inspect(&rotate).await?)?;
         if strict && family.verdict.carries_access_token() {

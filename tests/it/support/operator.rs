@@ -1,10 +1,12 @@
 //! What an operator does, through the flows that the command line and the administration API call.
 
 use serde_json::Value;
+use signet::flow::admin::apis::{self, ApiChange, CreateApi};
 use signet::flow::admin::clients::{self, CreateClient, MetadataChange, RotatedSecret};
 use signet::flow::admin::{By, api_keys, audit, sessions, users};
 use signet::flow::logout::LoggedOut;
 use signet::model::audit::{AuditEntry, Origin};
+use signet::oauth::api_metadata::ApiMetadata;
 use signet::oauth::client_metadata::ClientMetadata;
 use signet::secret::{ClientId, Password, UserId};
 
@@ -25,6 +27,21 @@ impl Server {
         let origin = Origin::default();
         let change = MetadataChange::Merge(patch);
         clients::update(&self.op, &self.by(&origin), &ClientId::from(id), &change, None).await.unwrap();
+    }
+
+    /// Registers an API.
+    pub(crate) async fn create_api(&self, audience: &str, metadata: Value) {
+        let origin = Origin::default();
+        let metadata = ApiMetadata::from_json(&metadata).unwrap();
+        let create = CreateApi { audience: audience.to_owned(), metadata };
+        apis::create(&self.op, &self.by(&origin), create).await.unwrap();
+    }
+
+    /// Changes an API by a merge patch.
+    pub(crate) async fn patch_api(&self, audience: &str, patch: Value) {
+        let origin = Origin::default();
+        let change = ApiChange::Merge(patch);
+        apis::update(&self.op, &self.by(&origin), audience, &change, None).await.unwrap();
     }
 
     pub(crate) async fn disable_client(&self, id: &str) {

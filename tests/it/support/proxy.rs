@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -21,6 +22,7 @@ pub(crate) enum Road {
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     road: Arc<watch::Sender<Road>>,
+    trips: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -29,12 +31,19 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let road = Arc::new(watch::Sender::new(Road::Open));
         let roads = Arc::clone(&road);
+        let trips = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&trips);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, upstream.clone(), roads.subscribe()));
+                tokio::spawn(carry(client, upstream.clone(), roads.subscribe(), Arc::clone(&counted)));
             }
         });
-        Self { address, road }
+        Self { address, road, trips }
+    }
+
+    /// How often something was asked so far: a client's words after it had been answered, on any connection.
+    pub(crate) fn trips(&self) -> usize {
+        self.trips.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set(&self, road: Road) {
@@ -42,7 +51,12 @@ impl Proxy {
     }
 }
 
-async fn carry(mut client: TcpStream, upstream: String, mut road: watch::Receiver<Road>) {
+async fn carry(
+    mut client: TcpStream,
+    upstream: String,
+    mut road: watch::Receiver<Road>,
+    trips: Arc<AtomicUsize>,
+) {
     let state = *road.borrow_and_update();
     match state {
         Road::Cut => {}
@@ -52,7 +66,7 @@ async fn carry(mut client: TcpStream, upstream: String, mut road: watch::Receive
         Road::Open => {
             let Ok(mut server) = TcpStream::connect(upstream).await else { return };
             let broken = {
-                let carrying = copy_bidirectional(&mut client, &mut server);
+                let carrying = copy(&mut client, &mut server, &trips);
                 tokio::select! {
                     _ = carrying => None,
                     road = road.wait_for(|road| *road != Road::Open) => road.ok().map(|road| *road),
@@ -62,6 +76,32 @@ async fn carry(mut client: TcpStream, upstream: String, mut road: watch::Receive
                 // The connection stays, and nothing comes of it.
                 let _ = road.wait_for(|road| *road != Road::Silent).await;
             }
+        }
+    }
+}
+
+/// Copies both ways until either side is done.
+async fn copy(client: &mut TcpStream, server: &mut TcpStream, trips: &AtomicUsize) {
+    let (mut asked, mut answered) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
+    let mut is_new = true;
+    loop {
+        let passed = tokio::select! {
+            read = client.read(&mut asked) => {
+                let Some(length) = read.ok().filter(|length| *length > 0) else { return };
+                if is_new {
+                    trips.fetch_add(1, Ordering::SeqCst);
+                }
+                is_new = false;
+                server.write_all(&asked[..length]).await
+            }
+            read = server.read(&mut answered) => {
+                let Some(length) = read.ok().filter(|length| *length > 0) else { return };
+                is_new = true;
+                client.write_all(&answered[..length]).await
+            }
+        };
+        if passed.is_err() {
+            return;
         }
     }
 }
