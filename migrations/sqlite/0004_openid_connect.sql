@@ -55,10 +55,11 @@ CREATE TABLE logout_notice (
     attempts      INTEGER  NOT NULL,
     next_at       INTEGER,
     delivered_at  INTEGER,
-    result        TEXT
+    result        TEXT,
+    CONSTRAINT logout_notice_once UNIQUE (session_id, client_id)
 );
 CREATE INDEX logout_notice_due ON logout_notice (next_at);
-CREATE INDEX logout_notice_session ON logout_notice (session_id);
+CREATE INDEX logout_notice_age ON logout_notice (created_at);
 CREATE INDEX logout_notice_user ON logout_notice (user_id);
 
 -- Resource servers by their audience (RFC 8707). What clients were registered for before becomes one with the defaults.

@@ -17,7 +17,7 @@ pub use api::{ApiCommand, ApiCreate, ApiFields, ApiRef, ApiUpdate};
 pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientRef, ClientUpdate};
 pub use operate::{
     ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand, KeyRef, KeysCommand,
-    KeysRotate, Login, RestoreEpoch, SessionCommand, SessionRef, Token,
+    KeysRotate, Login, LogoutCommand, LogoutReport, RestoreEpoch, SessionCommand, SessionRef, Token,
 };
 pub use user::{ClaimArgs, UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 
@@ -93,6 +93,9 @@ pub enum Command {
     /// Manage login sessions
     #[command(subcommand, after_help = "Example:\n  signet session end 0197f3a2-6c1e-7d52-9a41-3f5f0b7f9c11")]
     Session(SessionCommand),
+    /// See which relying parties were told of logouts
+    #[command(subcommand, after_help = "Example:\n  signet logout report --user alice")]
+    Logout(LogoutCommand),
     /// Manage signing keys
     #[command(subcommand, after_help = "Example:\n  signet keys list")]
     Keys(KeysCommand),

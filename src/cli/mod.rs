@@ -20,6 +20,7 @@ mod init;
 mod keys;
 mod logging;
 mod login;
+mod logout;
 mod migrate;
 mod output;
 mod reach;
@@ -62,6 +63,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Api(command) => api::run(command, &global).await,
         Command::User(command) => user::run(command, &global).await,
         Command::Session(command) => session::run(command, &global).await,
+        Command::Logout(command) => logout::run(command, &global).await,
         Command::Keys(command) => keys::run(command, &global).await,
         Command::ApiKey(command) => keys::run_api(command, &global).await,
         Command::Audit(command) => session::run_audit(command, &global).await,

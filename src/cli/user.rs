@@ -219,8 +219,15 @@ fn ended(user: &User, what: &str, done: &LoggedOut) -> Report {
 /// What ended, and how long tokens may outlive it.
 pub(super) fn effect(done: &LoggedOut) -> String {
     let (sessions, families, codes) = (done.ended.sessions, done.ended.families, done.ended.codes);
+    let told = match done.relying_parties {
+        0 => String::new(),
+        many => format!(
+            " {} will be told (signet logout report).",
+            counted(many, "relying party", "relying parties")
+        ),
+    };
     format!(
-        "Ended: {}, {}, {}. This server refuses their access tokens at once; a service that verifies them by the JWKS \
+        "Ended: {}, {}, {}.{told} This server refuses their access tokens at once; a service that verifies them by the JWKS \
          alone may accept one until {}.",
         counted(sessions, "session", "sessions"),
         counted(families, "refresh-token family", "refresh-token families"),

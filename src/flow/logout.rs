@@ -15,6 +15,8 @@ pub struct LoggedOut {
     /// What ended.
     #[serde(flatten)]
     pub ended: Ended,
+    /// How many relying parties will be told, beyond what ended here.
+    pub relying_parties: u64,
     /// Until when a resource server that verifies locally, without the revocation feed, may still accept an access
     /// token issued before.
     pub tokens_accepted_until: Timestamp,
@@ -23,7 +25,7 @@ pub struct LoggedOut {
 impl LoggedOut {
     /// With the longest access-token life from `now`.
     pub fn new(op: &Provider, ended: Ended, now: Timestamp) -> Self {
-        Self { ended, tokens_accepted_until: now.plus(longest_access_token(op)) }
+        Self { ended, relying_parties: ended.relying_parties, tokens_accepted_until: now.plus(longest_access_token(op)) }
     }
 }
 

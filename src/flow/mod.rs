@@ -15,6 +15,7 @@ pub mod client_auth;
 pub mod client_keys;
 pub mod clients;
 pub mod consent;
+pub mod end_session;
 pub mod forward_auth;
 pub mod grant;
 pub mod id_token;
@@ -26,6 +27,7 @@ pub mod limiter;
 pub mod login;
 pub mod login_session;
 pub mod logout;
+pub mod logout_notice;
 pub mod metadata;
 pub mod policy;
 pub mod reference_token;
@@ -64,6 +66,8 @@ pub struct Provider {
     pub client_keys: client_keys::ClientKeys,
     /// Asks other servers.
     pub fetch: Fetcher,
+    /// What became of notices to relying parties.
+    pub notices: logout_notice::NoticeCounts,
     /// Sign-ins begun and not finished, by address.
     pub unfinished: limiter::Limiter,
     /// The hashing threads.

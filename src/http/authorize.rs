@@ -41,7 +41,7 @@ pub async fn authorize(request: HttpRequest, app: Data<App>, payload: Payload) -
 
 /// A browser keeps SameSite=Lax cookies from a POST that another site began. Sent on as GET, the same request comes
 /// with them: a signed-in user is not asked again, and no other sign-in under way loses its binding.
-fn is_cookieless_post(request: &HttpRequest, browser: &Browser) -> bool {
+pub(super) fn is_cookieless_post(request: &HttpRequest, browser: &Browser) -> bool {
     let cross_site = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     request.method() == Method::POST && cross_site && browser.session.is_none() && browser.binding.is_none()
 }

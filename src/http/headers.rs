@@ -18,6 +18,8 @@ pub struct PageSources {
     pub form_target: Option<String>,
     /// Where the client's logo lives.
     pub image: Option<String>,
+    /// The origins that may be shown in frames.
+    pub frames: Vec<String>,
 }
 
 /// A page.
@@ -53,9 +55,13 @@ pub fn see_other(app: &App, location: &str, cookies: &[SetCookie]) -> HttpRespon
 pub fn protect(app: &App, response: &mut HttpResponseBuilder, sources: &PageSources) {
     let form = sources.form_target.as_deref().map_or_else(String::new, |target| format!(" {target}"));
     let image = sources.image.as_deref().map_or_else(String::new, |origin| format!(" {origin}"));
+    let frames = match sources.frames.join(" ") {
+        none if none.is_empty() => none,
+        some => format!("frame-src {some}; "),
+    };
     let policy = format!(
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:{image}; connect-src 'self'; \
-         form-action 'self'{form}; base-uri 'none'; frame-ancestors 'none'"
+         {frames}form-action 'self'{form}; base-uri 'none'; frame-ancestors 'none'"
     );
     if let Ok(value) = HeaderValue::from_str(&policy) {
         response.insert_header((CONTENT_SECURITY_POLICY, value));

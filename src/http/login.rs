@@ -89,7 +89,11 @@ pub fn sources(interaction: &OpenInteraction, client: &view::Client) -> PageSour
     if interaction.client.metadata.is_cookie_mode() {
         targets.extend(return_to::origins(&interaction.client.metadata));
     }
-    PageSources { form_target: Some(targets.join(" ")), image: client.logo_origin() }
+    PageSources {
+        form_target: Some(targets.join(" ")),
+        image: client.logo_origin(),
+        ..PageSources::default()
+    }
 }
 
 #[derive(Default)]

@@ -7,10 +7,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::app::App;
 use super::body::{self, FORM_LIMIT};
 use super::headers::{PageSources, page, see_other};
-use super::pages::view::{LoggedOut, Logout, Message};
-use super::{cookie, csrf, problem, revocation};
+use super::pages::logout::{LoggedOut, Logout};
+use super::pages::view::Message;
+use super::{cookie, csrf, end_session as edge, problem, revocation};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
+use crate::flow::end_session;
 use crate::flow::login_session::{self, Presence};
 use crate::flow::logout;
 use crate::model::session::LoginSession;
@@ -57,10 +59,12 @@ pub async fn logged_out(request: HttpRequest, app: Data<App>) -> HttpResponse {
 fn show(app: &App, browser: &Browser, username: Option<String>) -> HttpResponse {
     let csrf = browser.session.as_ref().map(|session| csrf::session_token(app, FORM, session));
     let html = app.pages.logout(&Logout {
+        action: "/logout",
         csrf: csrf.unwrap_or_default(),
+        request: None,
+        client: None,
         offer_everywhere: username.is_some(),
         account: username,
-        ..Logout::default()
     });
     page(app, StatusCode::OK, html, &PageSources::default(), &[])
 }
@@ -82,12 +86,19 @@ async fn take(
     }
     let op = &app.provider;
     let now = op.clock.now();
+    let frames = end_session::frames(op, session.id, now).await?;
     let everywhere = confirmed && params.get("everywhere") == Some("1");
     if everywhere {
         let actor = format!("user:{}", session.user);
         logout::all_devices(op, session.user, &actor, &browser.origin, now).await?;
     } else {
         logout::this_browser(op, session, &browser.origin, now).await?;
+    }
+    if !frames.is_empty() {
+        let shown = LoggedOut { everywhere, ..LoggedOut::default() };
+        let mut response = edge::signed_out(app, &frames, shown);
+        revocation::announce(app, &mut response).await;
+        return Ok(response);
     }
     let location = if everywhere { "/logged-out?everywhere=1" } else { "/logged-out" };
     let mut response = see_other(app, location, &[SetCookie::ClearSession]);

@@ -69,6 +69,7 @@ pub struct Metrics {
     errors: Family<ErrorLabel, Counter>,
     logins: Family<ResultLabel, Counter>,
     verdicts: Family<VerdictLabel, Gauge<f64, AtomicU64>>,
+    notices: Family<ResultLabel, Gauge<f64, AtomicU64>>,
     connections: Family<StateLabel, Gauge>,
     hashing: Family<StateLabel, Gauge>,
     feed: Feed,
@@ -132,6 +133,7 @@ impl Metrics {
         let errors = Family::default();
         let logins = Family::default();
         let verdicts = Family::default();
+        let notices = Family::default();
         let connections = Family::default();
         let hashing = Family::default();
         registry.register("http_request_duration_seconds", "Time to answer, by route", requests.clone());
@@ -143,12 +145,13 @@ impl Metrics {
             "Refresh tokens presented since start, by verdict",
             verdicts.clone(),
         );
+        registry.register("logout_notices", "Notices to relying parties since start, by result", notices.clone());
         registry.register("db_pool_connections", "Database connections, by state", connections.clone());
         registry.register("password_hash_jobs", "Password hashes, by state", hashing.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This build", build);
         let feed = Feed::register(&mut registry);
-        Self { registry, requests, tokens, errors, logins, verdicts, connections, hashing, feed }
+        Self { registry, requests, tokens, errors, logins, verdicts, notices, connections, hashing, feed }
     }
 
     /// One answered request.
@@ -216,6 +219,10 @@ impl Metrics {
         for (verdict, total) in app.provider.store.verdicts() {
             #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 refreshes may be rounded")]
             self.verdicts.get_or_create(&VerdictLabel { verdict }).set(total as f64);
+        }
+        for (result, total) in app.provider.notices.all() {
+            #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 notices may be rounded")]
+            self.notices.get_or_create(&ResultLabel { result }).set(total as f64);
         }
         self.feed.look(app);
         let mut text = String::new();

@@ -15,6 +15,7 @@ pub mod credentials;
 pub mod csrf;
 pub mod demo;
 pub mod edge;
+pub mod end_session;
 pub mod error;
 pub mod followers;
 pub mod forward_auth;

@@ -6,7 +6,7 @@ use signet_verify::actix::Protect;
 
 use super::cors::Sharing;
 use super::{
-    account, authorize, consent, demo, edge, forward_auth, health, introspect, login, logout, metadata,
+    account, authorize, consent, demo, edge, end_session, forward_auth, health, introspect, login, logout, metadata,
     metrics, revocation, revoke, session, start, token, userinfo,
 };
 
@@ -64,6 +64,7 @@ pub const PUBLIC: &[Row] = &[
     row("/userinfo", "GET, POST", Clients, || web::to(userinfo::userinfo), "OpenID Connect Core §5.3"),
     row("/login", "GET, POST", Nobody, || web::to(login::login), "sign-in page"),
     row("/consent", "GET, POST", Nobody, || web::to(consent::consent), "consent page"),
+    row("/end_session", "GET, POST", Nobody, || web::to(end_session::end_session), "OpenID Connect RP-Initiated Logout §2"),
     row("/logout", "GET, POST", Nobody, || web::to(logout::logout), "sign-out page"),
     row("/logged-out", "GET", Nobody, || web::to(logout::logged_out), "page after signing out"),
     row("/account", "GET, POST", Nobody, || web::to(account::profile), "account: profile"),

@@ -1,17 +1,23 @@
-//! What runs beside the requests: the key schedule, the revocation feed, cleanup, and following the database's clock.
+//! What runs beside the requests: the key schedule, the revocation feed, notices to relying parties, cleanup, and
+//! following the database's clock.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::flow::{Provider, keys, revocation};
+use crate::flow::{Provider, keys, logout_notice, revocation};
 use crate::storage::{Error, Store, SweepCursor};
 
 /// What another node or the command line has changed is known within this: a key removed in an emergency signs no
 /// longer than that.
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
+/// So often this node looks for notices that are due: another node's, or ones to try again.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(1);
+/// So many relying parties are told at once; the slow ones among them keep nobody but each other waiting.
+const NOTICES_AT_ONCE: usize = 32;
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// A difference below this is noise of the measurement.
 const TOLERATED_MILLIS: i64 = 20;
@@ -60,6 +66,44 @@ pub async fn publish_revocations(op: Arc<Provider>) {
             Err(rejection) if !failing => {
                 failing = true;
                 tracing::error!(reason = ?rejection.reason, "revocations cannot be published at present");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Tells relying parties of sessions that have ended until cancelled: at news of any, and every second, for those that
+/// other nodes have left. No request waits for it.
+pub async fn tell_relying_parties(op: Arc<Provider>) {
+    let news = op.store.notice_news();
+    let mut ticks = interval(NOTICE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut under_way = JoinSet::new();
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = news.notified() => {}
+            Some(_) = under_way.join_next(), if under_way.len() >= NOTICES_AT_ONCE => {}
+        }
+        while under_way.try_join_next().is_some() {}
+        let free = NOTICES_AT_ONCE.saturating_sub(under_way.len());
+        let claimed = logout_notice::claim(&op, u32::try_from(free).unwrap_or(0)).await;
+        match claimed {
+            Ok(notices) => {
+                failing = false;
+                for notice in notices {
+                    let op = Arc::clone(&op);
+                    under_way.spawn(async move {
+                        if let Err(rejection) = logout_notice::deliver(&op, &notice).await {
+                            tracing::warn!(reason = ?rejection.reason, "a notice to a relying party was put off");
+                        }
+                    });
+                }
+            }
+            Err(rejection) if !failing => {
+                failing = true;
+                tracing::error!(reason = ?rejection.reason, "relying parties cannot be told of logouts at present");
             }
             Err(_) => {}
         }

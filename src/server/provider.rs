@@ -109,6 +109,7 @@ pub async fn build(config: &Config, store: Store, world: &World) -> Result<Provi
         clients: clients::Clients::default(),
         client_keys: client_keys::ClientKeys::default(),
         fetch: fetcher(&config.fetch)?,
+        notices: crate::flow::logout_notice::NoticeCounts::default(),
         unfinished: limiter::Limiter::new(UNFINISHED_PERIOD, UNFINISHED_BURST),
         passwords: passwords.map_err(setup)?,
         policy,

@@ -82,6 +82,7 @@ fn background_tasks(config: &Config, op: &Arc<Provider>, clock: &Arc<SystemClock
     vec![
         tokio::spawn(background::rotate_keys(Arc::clone(op))).abort_handle(),
         tokio::spawn(background::publish_revocations(Arc::clone(op))).abort_handle(),
+        tokio::spawn(background::tell_relying_parties(Arc::clone(op))).abort_handle(),
         tokio::spawn(background::listen_to_feed(Arc::clone(op))).abort_handle(),
         tokio::spawn(background::sweep(Arc::clone(op), cleanup)).abort_handle(),
         tokio::spawn(background::follow_database_clock(Arc::clone(op), Arc::clone(clock))).abort_handle(),

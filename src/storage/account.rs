@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::db::{Sql, Tx, args, retried};
-use super::endings::{Ended, EndedDevice, end_all_of_user, ended_details};
+use super::endings::{Ended, EndedDevice, ended_details};
 use super::families::LOCK_USER;
 use super::outbox::Voided;
 use super::row::time;
@@ -260,9 +260,17 @@ impl Store {
             // Before the families: this waits for a code that is being redeemed, so that its family is seen.
             let codes = tx.execute(&DELETE_OWN_CODES_OF_SESSION, args![user, session]).await?;
             let families = tx.fetch_all::<EndedDevice>(&END_OWN_FAMILIES_OF_SESSION, args).await?;
-            let ended = Ended { sessions: sessions.len() as u64, families: families.len() as u64, codes };
+            let mut ended = Ended {
+                sessions: sessions.len() as u64,
+                families: families.len() as u64,
+                codes,
+                ..Ended::default()
+            };
             if ended == Ended::default() {
                 return Ok(None);
+            }
+            if ended.sessions > 0 {
+                ended.relying_parties = self.outbox.notices.of_session(&mut tx, session, now).await?;
             }
             self.outbox.put(&mut tx, &Voided::Session(session), now).await?;
             let device = sessions.into_iter().chain(families).next();
@@ -293,7 +301,7 @@ impl Store {
             if !keep_session(&mut tx, (user, epoch), keep, now).await? {
                 return Ok(None);
             }
-            let ended = end_all_of_user(&mut tx, user, Some(keep), EndCause::SessionEnded, now).await?;
+            let ended = self.end_all_of_user(&mut tx, user, Some(keep), EndCause::SessionEnded, now).await?;
             let details = ended_details(&ended, None);
             self.record_and_commit(tx, audit.clone().details(details)).await?;
             Ok(Some(ended))
@@ -325,7 +333,7 @@ impl Store {
                 return Ok(None);
             }
             let (keep, cause) = (Some(new.session), EndCause::PasswordChanged);
-            let ended = end_all_of_user(&mut tx, new.user, keep, cause, now).await?;
+            let ended = self.end_all_of_user(&mut tx, new.user, keep, cause, now).await?;
             let details = ended_details(&ended, None);
             self.record_and_commit(tx, audit.clone().details(details)).await?;
             Ok(Some(ended))
@@ -353,7 +361,7 @@ impl Store {
             let codes = tx.execute(&DELETE_CODES_OF_CLIENT, args![user, client]).await?;
             let args = args![user, client, now, EndCause::ConsentWithdrawn.as_str()];
             let families = tx.fetch_all::<(Uuid, i64)>(&END_FAMILIES_OF_CLIENT, args).await?;
-            let ended = Ended { sessions: 0, families: families.len() as u64, codes };
+            let ended = Ended { families: families.len() as u64, codes, ..Ended::default() };
             if consents == 0 && ended == Ended::default() {
                 return Ok(None);
             }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::db::{Arg, Db, Sql, Tx, args};
+use super::db::{Arg, Db, Sql, Tx, args, retried};
 use super::families::{NewFamily, audience_column};
 use super::row::{json, time, to_json};
 use super::subject::{SubjectRow, subject_columns};
@@ -30,13 +30,36 @@ macro_rules! insert {
         )
     };
 }
-const INSERT: Sql = Sql::both(insert!("", ""));
+// The session's client is noted with it, in the same round trip on PostgreSQL. The lock makes this wait for an end of the
+// session that is under way, and the end for this: whoever is told of it is everybody who has a code.
+macro_rules! insert_and_note {
+    ($insert:expr) => {
+        concat!(
+            "WITH made AS (",
+            $insert,
+            " RETURNING session_id, client_id, subject, created_at), noted AS (
+                INSERT INTO session_client (session_id, client_id, subject, created_at)
+                SELECT session_id, client_id, subject, created_at FROM made
+                ON CONFLICT (session_id, client_id) DO NOTHING)
+             SELECT session_id FROM made"
+        )
+    };
+}
+const INSERT: Sql = Sql::per(insert_and_note!(insert!("", " FOR SHARE OF s")), insert!("", ""));
 // So is one whose consent is being withdrawn: the lock makes that wait, and then it finds the code.
 const INSERT_CONSENTED: Sql = Sql::per(
-    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", " FOR SHARE OF c"),
+    insert_and_note!(insert!(
+        " JOIN consent c ON c.user_id = u.id AND c.client_id = $3",
+        " FOR SHARE OF c, s"
+    )),
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
 );
-// `$13` are the audiences that the request asks for: all of them have to be granted (RFC 8707 §2.2).
+// SQLite knows no data-modifying WITH.
+const NOTE_CLIENT: Sql = Sql::both(
+    "INSERT INTO session_client (session_id, client_id, subject, created_at)
+     SELECT a.session_id, a.client_id, a.subject, a.created_at FROM authorization_code a WHERE a.code_hash = $1
+     ON CONFLICT (session_id, client_id) DO NOTHING",
+);
 macro_rules! redeem {
     ($granted:literal, $returning:literal) => {
         concat!(
@@ -131,8 +154,7 @@ const REPLAYED: Sql = Sql::both(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] =
-    &[INSERT, INSERT_CONSENTED, REDEEM, INSERT_FAMILY, READ_REDEEMED, AUDIENCE, REPLAYED];
+pub(super) const ALL: &[Sql] = &[INSERT, INSERT_CONSENTED, NOTE_CLIENT, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
 
 #[derive(sqlx::FromRow)]
 struct RedeemedRow {
@@ -207,9 +229,9 @@ pub enum Redemption {
 }
 
 impl Store {
-    /// Keeps a new code, consuming the interaction it comes from (where there is one), in one transaction.
-    /// `false` where the interaction is no longer there, or everything of the user has ended meanwhile, or the consent
-    /// that it rests on.
+    /// Keeps a new code, consuming the interaction it comes from (where there is one), in one transaction; notes that its
+    /// session has signed the user in at its client. `false` where the interaction is no longer there, or everything of
+    /// the user has ended meanwhile, or the consent that it rests on.
     ///
     /// # Errors
     /// A storage fault.
@@ -220,21 +242,26 @@ impl Store {
         interaction: Option<&InteractionHash>,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let insert = match (grant.subject.is_some(), grant.by_consent) {
-            (false, false) => &INSERT,
-            (false, true) => &INSERT_CONSENTED,
-            (true, false) => &INSERT_PAIRWISE,
-            (true, true) => &INSERT_PAIRWISE_CONSENTED,
-        };
-        let Some(interaction) = interaction else {
+        let insert = if grant.by_consent { &INSERT_CONSENTED } else { &INSERT };
+        if interaction.is_none() && self.db.is_postgres() {
             return Ok(self.db.write(insert, insert_args(code, grant, now)).await? == 1);
-        };
-        let mut tx = self.db.begin().await?;
-        let consumed = tx.execute(&super::interactions::CONSUME, args![interaction, now]).await? == 1;
-        if !consumed || tx.execute(insert, insert_args(code, grant, now)).await? == 0 {
-            return Ok(false);
         }
-        tx.commit().await.map(|()| true)
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            if let Some(interaction) = interaction
+                && tx.execute(&super::interactions::CONSUME, args![interaction, now]).await? == 0
+            {
+                return Ok(false);
+            }
+            if tx.execute(insert, insert_args(code, grant, now)).await? == 0 {
+                return Ok(false);
+            }
+            if !self.db.is_postgres() {
+                tx.execute(&NOTE_CLIENT, args![code]).await?;
+            }
+            tx.commit().await.map(|()| true)
+        })
+        .await
     }
 
     /// Redeems a code and begins its family: one success for any number of callers.

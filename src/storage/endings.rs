@@ -108,6 +108,9 @@ pub struct Ended {
     pub families: u64,
     /// Authorization codes not yet redeemed.
     pub codes: u64,
+    /// Relying parties that will be told (OpenID Connect Back-Channel Logout §2.5).
+    #[serde(skip)]
+    pub relying_parties: u64,
 }
 
 /// The device of a session that ended. It stays in the audit log, so that "why was I signed out?" has an answer when
@@ -154,7 +157,7 @@ impl Store {
             let raised = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH, args![user, now]).await?;
             let Some((epoch,)) = raised else { return Ok(None) };
             self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
-            let ended = end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
+            let ended = self.end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
             self.finish(tx, audit.clone(), ended).await
         })
         .await
@@ -176,7 +179,7 @@ impl Store {
             let Some((epoch,)) = raised else { return Ok(None) };
             self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
             tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
-            let ended = end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
+            let ended = self.end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
             self.finish(tx, audit.clone(), ended).await
         })
         .await
@@ -208,7 +211,7 @@ impl Store {
             } else {
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
             }
-            let ended = end_all_of_user(&mut tx, user, kept, EndCause::PasswordChanged, now).await?;
+            let ended = self.end_all_of_user(&mut tx, user, kept, EndCause::PasswordChanged, now).await?;
             self.finish(tx, audit.clone(), ended).await
         })
         .await
@@ -303,7 +306,7 @@ impl Store {
         if let Some((epoch,)) = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH_ALONE, args![user]).await? {
             self.outbox.put(tx, &Voided::User(user, epoch), now).await?;
         }
-        end_all_of_user(tx, user, None, cause, now).await
+        self.end_all_of_user(tx, user, None, cause, now).await
     }
 
     /// Ends `target` within a transaction, and writes what that voids.
@@ -319,7 +322,7 @@ impl Store {
                 if let Some((epoch,)) = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH, args![user, now]).await? {
                     self.outbox.put(tx, &Voided::User(user, epoch), now).await?;
                 }
-                end_all_of_user(tx, user, None, cause, now).await
+                self.end_all_of_user(tx, user, None, cause, now).await
             }
             Target::Session(session) => self.end_one_session(tx, session, cause, now).await,
             Target::Family(family) => {
@@ -359,7 +362,8 @@ impl Store {
             Voided::Session(session)
         };
         self.outbox.put(tx, &voided, now).await?;
-        Ok(Ended { sessions, families: families.len() as u64, codes })
+        let relying_parties = self.outbox.notices.of_session(tx, session, now).await?;
+        Ok(Ended { sessions, families: families.len() as u64, codes, relying_parties })
     }
 
     pub(super) async fn finish(
@@ -377,20 +381,23 @@ impl Store {
         self.outbox.wake();
         Ok(Some(ended))
     }
-}
 
-pub(super) async fn end_all_of_user(
-    tx: &mut Tx,
-    user: UserId,
-    keep: Option<SessionId>,
-    cause: EndCause,
-    now: Timestamp,
-) -> Result<Ended, Error> {
-    // No session has the nil id, so that "all but none" is all.
-    let keep = keep.unwrap_or(SessionId(uuid::Uuid::nil()));
-    let args = args![user, now, cause.as_str(), keep];
-    let sessions = tx.execute(&END_SESSIONS_OF_USER, args.clone()).await?;
-    let families = tx.execute(&END_FAMILIES_OF_USER, args).await?;
-    let codes = tx.execute(&DELETE_CODES_OF_USER, args![user]).await?;
-    Ok(Ended { sessions, families, codes })
+    /// Ends everything of a user but the session `keep`, and writes whom that concerns.
+    pub(super) async fn end_all_of_user(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        keep: Option<SessionId>,
+        cause: EndCause,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        // No session has the nil id, so that "all but none" is all.
+        let keep = keep.unwrap_or(SessionId(uuid::Uuid::nil()));
+        let args = args![user, now, cause.as_str(), keep];
+        let sessions = tx.execute(&END_SESSIONS_OF_USER, args.clone()).await?;
+        let families = tx.execute(&END_FAMILIES_OF_USER, args).await?;
+        let codes = tx.execute(&DELETE_CODES_OF_USER, args![user]).await?;
+        let relying_parties = self.outbox.notices.of_user(tx, user, keep, now).await?;
+        Ok(Ended { sessions, families, codes, relying_parties })
+    }
 }

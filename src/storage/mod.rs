@@ -23,6 +23,7 @@ mod installation;
 mod interactions;
 mod keys;
 mod listen;
+mod logout_notices;
 mod migrate;
 mod outbox;
 mod patience;
@@ -55,6 +56,7 @@ pub use handoff::{CookieLife, Handoff, Repeated};
 pub use installation::Installation;
 pub use interactions::Interaction;
 pub use keys::KeyStep;
+pub use logout_notices::{Attempted, Notice, NoticeQuery};
 pub use migrate::MigrationPlan;
 pub use restoration::Restored;
 pub use sessions::{Life, NewSession, SignIn};
@@ -165,6 +167,7 @@ const STATEMENTS: [&[db::Sql]; 24] = [
     installation::ALL,
     interactions::ALL,
     keys::ALL,
+    logout_notices::ALL,
     outbox::ALL,
     restoration::ALL,
     session_policy::ALL,

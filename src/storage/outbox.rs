@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::Error;
 use super::db::{Arg, Sql, Tx, args};
+use super::logout_notices::Notices;
 use crate::clock::Timestamp;
 use crate::secret::{ClientId, FamilyHandle, KeyId, SessionId, UserId};
 
@@ -68,11 +69,13 @@ pub(super) struct Outbox {
     /// No access token lives longer.
     token_life: Duration,
     filled: Arc<Notify>,
+    /// What the same transactions have to tell relying parties.
+    pub(super) notices: Arc<Notices>,
 }
 
 impl Outbox {
     pub(super) fn new(token_life: Duration) -> Self {
-        Self { token_life, filled: Arc::default() }
+        Self { token_life, filled: Arc::default(), notices: Arc::default() }
     }
 
     /// Writes what `tx` voids. Once that has committed, [`Self::wake`].
@@ -113,9 +116,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Tells the batcher of this process that something was committed.
+    /// Tells the batcher of this process that something was committed, and whoever delivers notices, if there are any.
     pub(super) fn wake(&self) {
         self.filled.notify_one();
+        self.notices.wake();
     }
 
     /// Whether a family that expires (or expired) then may still have an access token that lives: the last was issued

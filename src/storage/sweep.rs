@@ -98,10 +98,19 @@ const FAMILIES_OF_ENDED_SESSIONS: Sql = Sql::both(
     "DELETE FROM refresh_family WHERE NOT offline AND session_id IN (
         SELECT id FROM login_session WHERE id > $1 AND id <= $2 AND ended_at < $3)",
 );
+// The clients of a session go with it. SQLite knows no data-modifying WITH: there it is two statements.
 const SESSIONS: Sql = Sql::per(
-    concat!("DELETE FROM login_session WHERE id IN (", session_window!(), " FOR UPDATE SKIP LOCKED)"),
+    concat!(
+        "WITH gone AS (DELETE FROM login_session WHERE id IN (",
+        session_window!(),
+        " FOR UPDATE SKIP LOCKED) RETURNING id), clients AS (
+            DELETE FROM session_client WHERE session_id IN (SELECT id FROM gone)) SELECT id FROM gone"
+    ),
     concat!("DELETE FROM login_session WHERE id IN (", session_window!(), ")"),
 );
+const CLIENTS_OF_SESSIONS: Sql =
+    Sql::both(concat!("DELETE FROM session_client WHERE session_id IN (", session_window!(), ")"));
+const NOTICES: Sql = sweep!("logout_notice", "id", "created_at < $1 AND next_at IS NULL");
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[
@@ -119,6 +128,8 @@ pub(super) const ALL: &[Sql] = &[
     SESSION_WINDOW,
     FAMILIES_OF_ENDED_SESSIONS,
     SESSIONS,
+    CLIENTS_OF_SESSIONS,
+    NOTICES,
 ];
 
 /// Rows that expired or ended this long ago may go: longer than any code, access token or clock difference, so
@@ -127,6 +138,9 @@ const GRACE: Duration = Duration::from_secs(3600);
 
 /// Batches of the revocation feed are kept so long: longer than any entry lives (docs/revocation-feed.md §3).
 const FEED_RETENTION: Duration = Duration::from_secs(20 * 60);
+
+/// What came of a notice can be read for so long (docs/logout.md).
+const NOTICE_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Where the last visit of the tables without an expiry index stopped.
 #[derive(Clone, Debug, Default)]
@@ -149,7 +163,8 @@ pub struct Swept {
     pub families: u64,
     /// Login sessions.
     pub sessions: u64,
-    /// Codes, interactions, revocations, batches of the feed, throttle buckets, used assertions, known devices and web sessions.
+    /// Codes, interactions, revocations, batches of the feed, throttle buckets, known devices, web sessions
+    /// and notices.
     pub other: u64,
     /// Audit entries past their retention.
     pub audit: u64,
@@ -195,10 +210,22 @@ impl Store {
         let from = std::mem::take(&mut cursor.session);
         if let Some((to,)) = self.db.fetch_optional::<(Uuid,)>(&SESSION_WINDOW, args![from, batch]).await? {
             swept.families += self.db.write(&FAMILIES_OF_ENDED_SESSIONS, args![from, to, old]).await?;
-            swept.sessions = self.db.write(&SESSIONS, args![from, to, old]).await?;
+            swept.sessions = self.sweep_sessions((from, to), old).await?;
             cursor.session = to;
         }
         swept.other += self.db.write(&WEB_SESSIONS, args![old, batch]).await?;
+        swept.other += self.db.write(&NOTICES, args![now.minus(NOTICE_RETENTION), batch]).await?;
         Ok(swept)
+    }
+
+    async fn sweep_sessions(&self, (from, to): (Uuid, Uuid), old: Timestamp) -> Result<u64, Error> {
+        let args = args![from, to, old];
+        if self.db.is_postgres() {
+            return self.db.write(&SESSIONS, args).await;
+        }
+        let mut tx = self.db.begin().await?;
+        tx.execute(&CLIENTS_OF_SESSIONS, args.clone()).await?;
+        let sessions = tx.execute(&SESSIONS, args).await?;
+        tx.commit().await.map(|()| sessions)
     }
 }

@@ -6,7 +6,7 @@ use signet::http::routes::{ADMIN, ANY, DEMO_API, DEVELOPMENT, PUBLIC, Row};
 use super::*;
 
 /// Path, and the statuses of: a plain GET, an empty POST form, and a POST form (or query) with a repeated parameter.
-const PUBLIC_ROWS: [(&str, u16, u16, u16); 33] = [
+const PUBLIC_ROWS: [(&str, u16, u16, u16); 34] = [
     ("/.well-known/openid-configuration", 200, 405, 405),
     ("/.well-known/oauth-authorization-server", 200, 405, 405),
     ("/.well-known/jwks.json", 200, 405, 405),
@@ -24,6 +24,7 @@ const PUBLIC_ROWS: [(&str, u16, u16, u16); 33] = [
     ("/login", 400, 400, 400),
     ("/consent", 400, 400, 400),
     // Nobody is signed in: there is nothing to sign out of.
+    ("/end_session", 303, 303, 400),
     ("/logout", 200, 200, 200),
     ("/logged-out", 200, 405, 405),
     // By way of the sign-in page.

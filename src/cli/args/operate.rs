@@ -39,6 +39,34 @@ pub struct SessionRef {
     pub id: String,
 }
 
+/// See which relying parties were told of logouts.
+#[derive(Debug, Subcommand)]
+pub enum LogoutCommand {
+    /// List notices to relying parties, newest first, with what came of them
+    #[command(after_help = "Example:\n  signet logout report --user alice --client shop")]
+    Report(LogoutReport),
+}
+
+/// `signet logout report`
+#[derive(Debug, Args)]
+pub struct LogoutReport {
+    /// Only notices of this user's sessions
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Only notices of this session
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Only notices to this client
+    #[arg(long, value_name = "ID")]
+    pub client: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Continue where the previous page ended
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+}
+
 /// Manage signing keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {

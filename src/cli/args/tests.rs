@@ -60,7 +60,7 @@ fn every_command_has_one_line_of_help_and_an_example_that_works() {
             assert!(explained, "{path} {}", argument.get_id());
         }
     });
-    assert_eq!(seen, 44, "commands and groups");
+    assert_eq!(seen, 46, "commands and groups");
 }
 
 #[test]
@@ -98,6 +98,8 @@ fn the_lines_of_the_contract_are_understood() {
         "signet user sessions u --history",
         "signet user logout-all u",
         "signet session end s",
+        "signet logout report",
+        "signet logout report --user u --session s --client c --limit 5 --after x",
         "signet keys list",
         "signet keys rotate",
         "signet keys rotate --emergency",

@@ -8,6 +8,7 @@ pub mod apis;
 pub mod audit;
 pub mod clients;
 pub mod keys;
+pub mod logout_notices;
 pub mod merge_patch;
 pub mod sessions;
 pub mod users;

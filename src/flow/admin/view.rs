@@ -13,6 +13,7 @@ use crate::model::audit::AuditEntry;
 use crate::model::client::Client;
 use crate::model::session::LoginSession;
 use crate::model::user::User;
+use crate::storage::Notice;
 
 /// A client: its metadata under the names of RFC 7591, and `client_id`, `disabled`, `created_at`, `updated_at`;
 /// and when the former secret dies, as long as it lives.
@@ -115,7 +116,24 @@ pub fn family(family: &FamilyEntry) -> Value {
 pub fn logged_out(done: &LoggedOut) -> Value {
     json!({
         "ended": done.ended,
+        "relying_parties": done.relying_parties,
         "tokens_accepted_until": done.tokens_accepted_until.rfc3339(),
+    })
+}
+
+/// A notice to a relying party that a session has ended.
+pub fn notice(notice: &Notice) -> Value {
+    json!({
+        "id": notice.id,
+        "client_id": notice.client,
+        "session_id": notice.session,
+        "user_id": notice.user,
+        "state": notice.state(),
+        "result": notice.result,
+        "attempts": notice.attempts,
+        "created_at": notice.created_at.rfc3339(),
+        "next_at": notice.next_at.map(Timestamp::rfc3339),
+        "delivered_at": notice.delivered_at.map(Timestamp::rfc3339),
     })
 }
 

@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod clients;
 mod keys;
+mod logout_notices;
 mod page;
 mod problem;
 mod sessions;
@@ -107,6 +108,7 @@ static ROUTES: &[Route] = &[
     route!(GET "/users/{id}/history" users::history),
     route!(GET "/sessions" sessions::list),
     route!(DELETE "/sessions/{id}" sessions::end, revokes),
+    route!(GET "/logout_notices" logout_notices::list),
     route!(GET "/keys" keys::list),
     route!(POST "/keys/rotate" keys::rotate),
     route!(POST "/keys/rotate_emergency" keys::rotate_emergency, revokes),

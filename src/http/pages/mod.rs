@@ -6,8 +6,7 @@
 
 pub mod account;
 pub mod assets;
-pub mod client;
-pub mod message;
+pub mod logout;
 pub mod view;
 pub mod words;
 

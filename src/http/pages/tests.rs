@@ -1,6 +1,6 @@
 //! Every page renders, keeps its names, escapes every field, and stays within the rules of the content security policy.
 
-use super::form_post::FormPost;
+use super::logout::{LoggedOut, Logout};
 use super::view::*;
 use super::words::ScopeLine;
 
@@ -53,14 +53,17 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
     };
     out.push(("consent", pages.consent(&consent)));
     let logout = Logout {
+        action: "/end_session",
         csrf: own(),
-        interaction: Some(own()),
+        request: Some(own()),
         client: client(),
         account: Some(own()),
         offer_everywhere: true,
     };
     out.push(("logout", pages.logout(&logout)));
     out.push(("logged_out", pages.logged_out(&LoggedOut::default())));
+    let told = LoggedOut { frames: vec![own()], next: Some(own()), ..LoggedOut::default() };
+    out.push(("logged_out", pages.logged_out(&told)));
     let mismatch = RedirectMismatch {
         received: own(),
         registered: vec![own(), "x".to_owned()],

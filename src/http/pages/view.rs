@@ -30,6 +30,46 @@ impl Site {
     }
 }
 
+/// What a page shows of the client that began the interaction. All of it comes from the client's registration, so none
+/// of it is trusted: texts are escaped, and links that are not `http` or `https` are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// `client_name`, or the client's id.
+    pub name: String,
+    /// The host that the answer goes to; shown, since a name can be anything.
+    pub host: Option<String>,
+    /// `logo_uri` (RFC 7591 §2); also `data:image/…` and paths of this server.
+    pub logo_uri: Option<String>,
+    /// `policy_uri`.
+    pub policy_uri: Option<String>,
+    /// `tos_uri`.
+    pub tos_uri: Option<String>,
+}
+
+impl Client {
+    /// The origin that `img-src` of the page's content security policy has to name for the logo to be shown; `None` when
+    /// `'self' data:` will do. Without it the page is complete, with the logo's place empty.
+    pub fn logo_origin(&self) -> Option<String> {
+        let url = parsed(self.logo_uri.as_deref()?)?;
+        Some(format!("{}://{}", url.scheme(), authority(&url)))
+    }
+
+    pub(super) fn shown(&self) -> ShownClient {
+        ShownClient {
+            initial: self
+                .name
+                .chars()
+                .find(|c| c.is_alphanumeric())
+                .map_or_else(String::new, |c| c.to_uppercase().collect()),
+            name: self.name.clone(),
+            host: self.host.clone(),
+            logo: self.logo_uri.as_deref().and_then(image),
+            policy: self.policy_uri.as_deref().and_then(parsed).map(String::from),
+            tos: self.tos_uri.as_deref().and_then(parsed).map(String::from),
+        }
+    }
+}
+
 /// Why the sign-in form is shown again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginProblem {
@@ -86,31 +126,6 @@ pub struct Consent {
     pub duration: String,
     /// The host (or scheme, for an app on the device) that the answer goes to.
     pub returns_to: Option<String>,
-}
-
-/// The sign-out question. Posts `csrf`, `interaction` (if any), `everywhere` (`1` or absent) and `action` (`logout` or
-/// `cancel`) to `/logout`.
-#[derive(Clone, Debug, Default)]
-pub struct Logout {
-    /// The CSRF token.
-    pub csrf: String,
-    /// The handle of the interaction, when a client asked by `/end_session`.
-    pub interaction: Option<String>,
-    /// The client that asks.
-    pub client: Option<Client>,
-    /// The name of the account; `None` where whoever asks has not shown to be its owner here.
-    pub account: Option<String>,
-    /// Whether to offer signing out on all devices.
-    pub offer_everywhere: bool,
-}
-
-/// The page after signing out.
-#[derive(Clone, Debug, Default)]
-pub struct LoggedOut {
-    /// All sessions of the account ended, not only this one.
-    pub everywhere: bool,
-    /// A way on.
-    pub return_to: Option<Link>,
 }
 
 /// A link within this server.
@@ -188,7 +203,8 @@ impl Pages {
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(TemplateError)?;
         templates.set_syntax(syntax);
-        for (name, source) in TEMPLATES.into_iter().chain(super::account::TEMPLATES).chain(super::form_post::TEMPLATES) {
+        let parts = TEMPLATES.into_iter().chain(super::account::TEMPLATES).chain(super::logout::TEMPLATES);
+        for (name, source) in parts {
             templates.add_template(name, source).map_err(TemplateError)?;
         }
         Ok(Self { templates, site })
@@ -217,21 +233,6 @@ impl Pages {
             scopes => Serde(&page.scopes), duration => &page.duration, returns_to => &page.returns_to,
         };
         self.render("consent", &format!("Allow {}?", page.client.name), false, values)
-    }
-
-    /// The sign-out question.
-    pub fn logout(&self, page: &Logout) -> String {
-        let values = context! {
-            csrf => &page.csrf, interaction => &page.interaction, client => Serde(page.client.as_ref().map(Client::shown)),
-            account => &page.account, offer_everywhere => page.offer_everywhere,
-        };
-        self.render("logout", "Sign out?", false, values)
-    }
-
-    /// The page after signing out.
-    pub fn logged_out(&self, page: &LoggedOut) -> String {
-        let values = context! { everywhere => page.everywhere, return_to => Serde(&page.return_to) };
-        self.render("logged_out", "You are signed out", false, values)
     }
 
     /// The error page.
@@ -276,15 +277,23 @@ macro_rules! page {
     };
 }
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("login", page!("login.html")),
     ("consent", page!("consent.html")),
-    ("logout", page!("logout.html")),
-    ("logged_out", page!("logged_out.html")),
     ("error", page!("error.html")),
     ("message", page!("message.html")),
     ("index", page!("index.html")),
 ];
+
+#[derive(Serialize)]
+pub(super) struct ShownClient {
+    name: String,
+    initial: String,
+    host: Option<String>,
+    logo: Option<String>,
+    policy: Option<String>,
+    tos: Option<String>,
+}
 
 #[derive(Serialize)]
 struct ShownProblem {
