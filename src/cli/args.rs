@@ -16,8 +16,9 @@ use clap::{Args, Parser, Subcommand};
 pub use api::{ApiCommand, ApiCreate, ApiFields, ApiRef, ApiUpdate};
 pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientRef, ClientUpdate};
 pub use operate::{
-    ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand, KeyRef, KeysCommand,
-    KeysRotate, Login, LogoutCommand, LogoutReport, RestoreEpoch, SessionCommand, SessionRef, Token,
+    ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand,
+    InitialAccessTokenCommand, InitialAccessTokenCreate, InitialAccessTokenRef, KeyRef, KeysCommand,
+    KeysRotate, Login, RestoreEpoch, SessionCommand, SessionRef, Token,
 };
 pub use user::{ClaimArgs, UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 
@@ -102,6 +103,13 @@ pub enum Command {
     /// Manage keys of the administration API
     #[command(name = "api-key", subcommand, after_help = "Example:\n  signet api-key list")]
     ApiKey(ApiKeyCommand),
+    /// Manage tokens that allow clients to register themselves (RFC 7591)
+    #[command(
+        name = "initial-access-token",
+        subcommand,
+        after_help = "Example:\n  signet initial-access-token list"
+    )]
+    InitialAccessToken(InitialAccessTokenCommand),
     /// Read the audit log
     #[command(subcommand, after_help = "Example:\n  signet audit list --user alice")]
     Audit(AuditCommand),

@@ -24,6 +24,7 @@ mod logout;
 mod migrate;
 mod output;
 mod reach;
+mod registration;
 mod restore;
 mod serve;
 mod session;
@@ -66,6 +67,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Logout(command) => logout::run(command, &global).await,
         Command::Keys(command) => keys::run(command, &global).await,
         Command::ApiKey(command) => keys::run_api(command, &global).await,
+        Command::InitialAccessToken(command) => registration::run(command, &global).await,
         Command::Audit(command) => session::run_audit(command, &global).await,
         Command::Token(args) => token::run(args, &global).await,
         Command::Login(args) => login::run(args, &global).await,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Provider;
-use super::client_assertion::{self, Assertion, SingleUse};
+use super::registration::document;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::client::Client;
@@ -92,14 +92,9 @@ pub async fn authenticate(
         }
         return Err(Rejection::invalid_client("unknown client"));
     };
-    let mut checked = check(op, &client, credentials, now).await;
-    if checked.is_err() {
-        // The copy may be a second old, and the secret newer. It is the one read that an unknown client costs, too.
-        let Some(current) = op.store.client(id).await? else {
-            return Err(Rejection::invalid_client("unknown client"));
-        };
-        client = Arc::new(current);
-        checked = check(op, &client, credentials, now).await;
+    let client = document::current(op, client, now).await?;
+    if check(&client, credentials, now).is_ok() {
+        return Ok(AuthenticatedClient(client));
     }
     if let Some(assertion) = checked? {
         assertion.use_up(op).await?;

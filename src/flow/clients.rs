@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::apis::ApiSet;
+use super::registration::document::Flights;
 use crate::clock::{Timestamp, millis_of};
 use crate::model::api::Api;
 use crate::model::client::Client;
@@ -27,6 +27,8 @@ const MOST: usize = 10_000;
 /// The copies.
 #[derive(Debug)]
 pub struct Clients {
+    /// Metadata documents that are being fetched.
+    pub(super) documents: Flights,
     copies: RwLock<HashMap<ClientId, Arc<Client>>>,
     /// The origins of all active clients, and the version they are of. True: a client in cookie mode has it.
     origins: RwLock<Option<(i64, HashMap<String, bool>)>>,
@@ -41,6 +43,7 @@ pub struct Clients {
 impl Default for Clients {
     fn default() -> Self {
         Self {
+            documents: Flights::default(),
             copies: RwLock::default(),
             origins: RwLock::default(),
             apis: RwLock::default(),

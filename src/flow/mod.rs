@@ -30,7 +30,7 @@ pub mod logout;
 pub mod logout_notice;
 pub mod metadata;
 pub mod policy;
-pub mod reference_token;
+pub mod registration;
 pub mod rejection;
 pub mod revocation;
 pub mod revoke;

@@ -28,6 +28,8 @@ pub enum BodyError {
     Broken,
     /// Its content type is not the endpoint's: 415.
     WrongType,
+    /// The same, where the endpoint takes JSON.
+    NotJson,
     /// It is not what its content type says: 400.
     Malformed(&'static str),
 }

@@ -87,6 +87,9 @@ pub const fn describe(error: BodyError) -> (StatusCode, &'static str) {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The content type must be application/x-www-form-urlencoded.",
         ),
+        BodyError::NotJson => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type must be application/json.")
+        }
         BodyError::Malformed(description) => (StatusCode::BAD_REQUEST, description),
     }
 }

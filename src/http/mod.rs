@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod pages;
 pub mod prepared;
 pub mod problem;
+pub mod register;
 pub mod request;
 pub mod revocation;
 pub mod revoke;

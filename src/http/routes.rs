@@ -6,8 +6,8 @@ use signet_verify::actix::Protect;
 
 use super::cors::Sharing;
 use super::{
-    account, authorize, consent, demo, edge, end_session, forward_auth, health, introspect, login, logout, metadata,
-    metrics, revocation, revoke, session, start, token, userinfo,
+    account, authorize, consent, demo, edge, forward_auth, health, introspect, login, logout, metadata,
+    metrics, register, revocation, revoke, session, start, token, userinfo,
 };
 
 /// The methods of a row that takes whatever a proxy passes on.
@@ -61,6 +61,8 @@ pub const PUBLIC: &[Row] = &[
     row("/token", "POST", Clients, || web::to(token::post), "RFC 6749 §3.2"),
     row("/revoke", "POST", Clients, || web::to(revoke::post), "RFC 7009"),
     row("/introspect", "POST", Nobody, || web::to(introspect::post), "RFC 7662"),
+    row("/register", "POST", Nobody, || web::to(register::register), "RFC 7591 §3"),
+    row("/register/{client_id}", "GET, PUT, DELETE", Nobody, || web::to(register::configuration), "RFC 7592 §2"),
     row("/userinfo", "GET, POST", Clients, || web::to(userinfo::userinfo), "OpenID Connect Core §5.3"),
     row("/login", "GET, POST", Nobody, || web::to(login::login), "sign-in page"),
     row("/consent", "GET, POST", Nobody, || web::to(consent::consent), "consent page"),

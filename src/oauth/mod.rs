@@ -24,7 +24,7 @@ pub mod prompt;
 pub mod proven;
 pub mod redirect_uri;
 pub mod registration;
-pub mod resource;
+pub mod registration_rules;
 pub mod response_type;
 pub mod return_to;
 pub mod scope;

@@ -14,6 +14,17 @@ pub const fn is_description(text: &str) -> bool {
     true
 }
 
+/// What may stand in `error_description` of a text that may hold anything: quotes become `'`, the rest `?`; at most 300
+/// characters.
+pub fn description(text: &str) -> String {
+    let clean = |character| match character {
+        '"' => '\'',
+        ' '..='[' | ']'..='~' => character,
+        _ => '?',
+    };
+    text.chars().take(300).map(clean).collect()
+}
+
 /// `text` as a quoted-string for `WWW-Authenticate` (RFC 9110 §5.6.4). What no header may carry becomes `?`.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -39,6 +50,16 @@ pub fn strip_scheme<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_text_can_be_made_a_description() {
+        assert_eq!(
+            description("redirect_uris: \"https://\u{e4}/\\\": no.\r\n"),
+            "redirect_uris: 'https://?/?': no.??"
+        );
+        assert!(is_description(&description(&"\0\"".repeat(500))));
+        assert_eq!(description(&"x".repeat(500)).len(), 300);
+    }
 
     #[test]
     fn the_charset_of_descriptions() {

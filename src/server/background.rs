@@ -137,6 +137,7 @@ pub async fn sweep(op: Arc<Provider>, cleanup: Cleanup) {
                 }
                 Ok(swept) => {
                     tracing::debug!(?swept, "cleanup done");
+                    sweep_clients(&op, cleanup.batch).await;
                     break;
                 }
                 Err(error) => {
@@ -145,6 +146,14 @@ pub async fn sweep(op: Arc<Provider>, cleanup: Cleanup) {
                 }
             }
         }
+    }
+}
+
+/// Deletes clients that registered themselves and that nobody has signed in at since.
+async fn sweep_clients(op: &Provider, batch: u32) {
+    match op.store.sweep_clients(op.policy.registration.unused, batch, op.clock.now()).await {
+        Ok(swept) => tracing::debug!(swept, "unused clients are gone"),
+        Err(error) => tracing::warn!(%error, "unused clients stay for now"),
     }
 }
 

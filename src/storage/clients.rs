@@ -60,7 +60,7 @@ const ROTATE_SECRET: Sql = Sql::both(
 );
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
 const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
-const DELETE_CONSENTS: Sql = Sql::both("DELETE FROM consent WHERE client_id = $1");
+pub(super) const DELETE_CONSENTS: Sql = Sql::both("DELETE FROM consent WHERE client_id = $1");
 pub(super) const RAISE_VERSION: Sql =
     Sql::both("UPDATE installation SET client_version = client_version + 1 WHERE id = 1");
 const VERSION: Sql = Sql::both("SELECT client_version FROM installation WHERE id = 1");
@@ -156,23 +156,7 @@ impl Store {
     /// [`Error::Conflict`] with `clients_pk` where the id is taken.
     pub async fn create_client(&self, client: &Client, audit: &AuditEntry) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
-        // First: an API that is being deleted is gone from here on, or its deletion sees the client.
-        tx.execute(&RAISE_VERSION, Vec::new()).await?;
-        let secret = client.secret.as_ref().map(|hash| hash.as_bytes().to_vec());
-        let args = args![
-            &client.id,
-            to_json(&client.metadata),
-            super::Arg::Blob(secret),
-            client.created_at,
-            // What was issued to a former client of this id stays void.
-            Timestamp::from_seconds(client.created_at.seconds()),
-            super::Arg::Blob(client.sealed_secret.clone()),
-            client.registered.as_str(),
-            super::Arg::Blob(client.registration_token.as_ref().map(|hash| hash.as_bytes().to_vec())),
-            client.fetched_until,
-        ];
-        tx.execute(&INSERT, args).await?;
-        self.register_audiences(&mut tx, (&client.id, &client.metadata.audience), audit).await?;
+        insert(&mut tx, client).await?;
         finish(tx, audit).await
     }
 
@@ -265,7 +249,25 @@ impl Store {
     }
 }
 
-/// The end of every change of a client or an API.
+/// Adds a client's row.
+pub(super) async fn insert(tx: &mut Tx, client: &Client) -> Result<(), Error> {
+    let secret = client.secret.as_ref().map(|hash| hash.as_bytes().to_vec());
+    let args = args![
+        &client.id,
+        to_json(&client.metadata),
+        super::Arg::Blob(secret),
+        client.created_at,
+        // What was issued to a former client of this id stays void.
+        Timestamp::from_seconds(client.created_at.seconds()),
+        super::Arg::Blob(client.sealed_secret.clone()),
+        client.registered.as_str(),
+        super::Arg::Blob(client.registration_token.as_ref().map(|hash| hash.as_bytes().to_vec())),
+        client.fetched_until,
+    ];
+    tx.execute(&INSERT, args).await.map(|_| ())
+}
+
+/// Tells the nodes that clients have changed, notes who did it, and commits.
 pub(super) async fn finish(mut tx: Tx, audit: &AuditEntry) -> Result<(), Error> {
     tx.execute(&RAISE_VERSION, Vec::new()).await?;
     super::audit::record(&mut tx, audit).await?;

@@ -27,6 +27,7 @@ mod logout_notices;
 mod migrate;
 mod outbox;
 mod patience;
+mod registration;
 mod restoration;
 mod row;
 mod session_policy;
@@ -58,6 +59,7 @@ pub use interactions::Interaction;
 pub use keys::KeyStep;
 pub use logout_notices::{Attempted, Notice, NoticeQuery};
 pub use migrate::MigrationPlan;
+pub use registration::{InitialAccessTokenRecord, Registration};
 pub use restoration::Restored;
 pub use sessions::{Life, NewSession, SignIn};
 pub use standing::{TokenStanding, TokenSubject};
@@ -169,6 +171,7 @@ const STATEMENTS: [&[db::Sql]; 24] = [
     keys::ALL,
     logout_notices::ALL,
     outbox::ALL,
+    registration::ALL,
     restoration::ALL,
     session_policy::ALL,
     sessions::ALL,

@@ -134,6 +134,45 @@ pub struct ApiKeyRef {
     pub id: String,
 }
 
+/// Manage tokens that allow clients to register themselves.
+#[derive(Debug, Subcommand)]
+pub enum InitialAccessTokenCommand {
+    /// Create a token; it is shown once
+    #[command(
+        after_help = "Example:\n  signet initial-access-token create --name partners --uses 10 --expires-days 7"
+    )]
+    Create(InitialAccessTokenCreate),
+    /// List tokens, without their secrets
+    #[command(after_help = "Example:\n  signet initial-access-token list")]
+    List,
+    /// Delete a token; clients that it has registered stay
+    #[command(
+        after_help = "Example:\n  signet initial-access-token delete 0197f3a2-6c1e-7d52-9a41-3f5f0b7f9c11"
+    )]
+    Delete(InitialAccessTokenRef),
+}
+
+/// `signet initial-access-token create`
+#[derive(Debug, Args)]
+pub struct InitialAccessTokenCreate {
+    /// What the token is for
+    #[arg(long)]
+    pub name: String,
+    /// How many clients it may register
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub uses: u32,
+    /// After how many days it stops working
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub expires_days: u32,
+}
+
+/// One initial access token.
+#[derive(Debug, Args)]
+pub struct InitialAccessTokenRef {
+    /// The token's id, as `initial-access-token list` shows it
+    pub id: String,
+}
+
 /// Read the audit log.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {

@@ -8,6 +8,7 @@ use crate::flow::Provider;
 use crate::flow::browser::Browser;
 use crate::flow::rejection::Outcome;
 use crate::model::audit::Event;
+use crate::model::client::Client;
 use crate::model::family::EndCause;
 use crate::secret::ClientId;
 
@@ -29,6 +30,8 @@ pub struct Application {
     pub since: Timestamp,
     /// When it last used that; `None` where it holds nothing that is in use.
     pub used_at: Option<Timestamp>,
+    /// Where a sign-in at it can be begun from here (OpenID Connect Core §4).
+    pub open: Option<String>,
 }
 
 /// What is shown of a user's applications.
@@ -54,6 +57,7 @@ pub async fn list(op: &Provider, visitor: &Visitor, now: Timestamp) -> Outcome<A
         let application = found.entry(trace.client).or_insert_with(|| Application {
             name: name_of(&named, &id),
             first_party: named.get(&id).is_some_and(|client| client.metadata.first_party),
+            open: named.get(&id).and_then(|client| begin(op, client)),
             client: id,
             scopes: BTreeSet::new(),
             since: trace.since,
@@ -70,6 +74,15 @@ pub async fn list(op: &Provider, visitor: &Visitor, now: Timestamp) -> Outcome<A
     let more = applications.len() > MOST;
     applications.truncate(MOST);
     Ok(Applications { applications, more })
+}
+
+/// The link that begins a sign-in at a client: it sends the browser back here with a request of its own, so that nobody
+/// is signed in by following a link (OpenID Connect Core §4).
+fn begin(op: &Provider, client: &Client) -> Option<String> {
+    let uri = client.metadata.initiate_login_uri.as_ref().filter(|_| client.is_active())?;
+    let mut url = url::Url::parse(uri).ok()?;
+    url.query_pairs_mut().append_pair("iss", op.policy.issuer.as_str());
+    Some(url.into())
 }
 
 /// Takes back what an application may do for who visits: consent, refresh tokens, codes. `false` where there is nothing

@@ -69,13 +69,26 @@ pub struct RotatedSecret {
 /// # Errors
 /// An id or metadata that cannot be, an id that is taken, or a fault.
 pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
+    let created = make(op, by, request)?;
+    let entry = by.audit(op, Event::ClientCreated)?.client(&created.client.id);
+    op.store.create_client(&created.client, &entry).await?;
+    op.clients.forget();
+    Ok(created)
+}
+
+/// A new client with its secret, which nobody knows yet: it is still to be stored.
+///
+/// # Errors
+/// An id or metadata that cannot be, or a fault.
+pub(in crate::flow) fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     request.metadata.validate()?;
     check_deployment(op, &request.metadata)?;
     let id = match request.id {
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
     };
-    let secret = IssuedSecret::of(op, &id, &request.metadata)?;
+    let with_secret = request.metadata.token_endpoint_auth_method.has_secret();
+    let secret = if with_secret { Some(new_secret(op)?) } else { None };
     let client = Client {
         id,
         metadata: request.metadata,
@@ -89,70 +102,11 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
         created_at: by.now,
         updated_at: by.now,
     };
-    let entry = by.audit(op, Event::ClientCreated)?.client(&client.id);
-    op.store.create_client(&client, &entry).await?;
-    op.clients.forget();
-    Ok(Created { client, secret: secret.map(|secret| secret.plain) })
-}
-
-/// A secret that has just been made, and what of it is kept.
-#[derive(Debug)]
-pub(in crate::flow) struct IssuedSecret {
-    /// The secret, to be shown once.
-    pub(in crate::flow) plain: ClientSecret,
-    /// Its hash.
-    pub(in crate::flow) hash: ClientSecretHash,
-    /// The secret itself, sealed: for `client_secret_jwt` alone, where it is the key of a MAC.
-    pub(in crate::flow) sealed: Option<Vec<u8>>,
-}
-
-impl IssuedSecret {
-    /// A new secret for a client; `None` where its method needs none.
-    ///
-    /// # Errors
-    /// No randomness, or a fault.
-    pub(in crate::flow) fn of(
-        op: &Provider,
-        id: &ClientId,
-        metadata: &ClientMetadata,
-    ) -> Outcome<Option<Self>> {
-        let method = metadata.token_endpoint_auth_method;
-        if !method.has_secret() {
-            return Ok(None);
-        }
-        let plain = ClientSecret::new(op.entropy.secret(SECRET_PREFIX)?);
-        let sealed = match method {
-            AuthMethod::ClientSecretJwt => {
-                Some(op.secrets.client_secrets.seal(id, &plain, op.entropy.as_ref())?)
-            }
-            _ => None,
-        };
-        Ok(Some(Self { hash: ClientSecretHash::from(&plain), plain, sealed }))
-    }
-}
-
-/// What depends on this deployment, not on the metadata alone.
-fn check_deployment(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
-    metadata.audience.iter().try_for_each(|audience| super::apis::not_the_issuer(op, audience))?;
-    check_algorithms(op, metadata)
-}
-
-/// An operator's client brings its APIs about; one that registered itself may only name what is there.
-async fn check_named(op: &Provider, client: &Client, metadata: &ClientMetadata) -> Answer<()> {
-    if client.registered == Registered::Operator {
-        return Ok(());
-    }
-    match super::apis::unregistered(op, &metadata.audience).await?.first() {
-        None => Ok(()),
-        Some(unknown) => Err(AdminError::invalid(
-            "audience",
-            format!("No API is registered with the audience {unknown}. Register it first."),
-        )),
-    }
+    Ok(Created { client, secret })
 }
 
 /// A client may ask only for algorithms that this deployment has keys for; any other would fail at the first token.
-fn check_algorithms(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
+pub(in crate::flow) fn check_algorithms(op: &Provider, metadata: &ClientMetadata) -> Answer<()> {
     let asked = [
         ("id_token_signed_response_alg", &metadata.id_token_signed_response_alg),
         ("access_token_signed_response_alg", &metadata.access_token_signed_response_alg),

@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod apis;
 pub mod audit;
 pub mod clients;
+pub mod initial_access_tokens;
 pub mod keys;
 pub mod logout_notices;
 pub mod merge_patch;

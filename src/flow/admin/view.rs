@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::api_keys::ApiKeyEntry;
+use super::initial_access_tokens::InitialAccessTokenEntry;
 use super::keys::{Key, KeysChanged};
 use super::users::{FamilyEntry, UserSessions};
 use crate::clock::Timestamp;
@@ -23,6 +24,7 @@ pub fn client(client: &Client, now: Timestamp) -> Value {
     if let Ok(Value::Object(metadata)) = serde_json::to_value(&client.metadata) {
         members.extend(metadata);
     }
+    members.insert("registered".to_owned(), json!(client.registered));
     members.insert("disabled".to_owned(), json!(!client.is_active()));
     let previous = client.previous_secret.as_ref().map(|(_, until)| *until).filter(|until| now < *until);
     if let Some(until) = previous {
@@ -168,6 +170,17 @@ pub fn api_key(entry: &ApiKeyEntry) -> Value {
         "name": entry.name,
         "created_at": entry.created_at.rfc3339(),
         "expires_at": entry.expires_at.map(Timestamp::rfc3339),
+    })
+}
+
+/// An initial access token, without the token.
+pub fn initial_access_token(entry: &InitialAccessTokenEntry) -> Value {
+    json!({
+        "id": entry.id,
+        "name": entry.name,
+        "uses_left": entry.uses_left,
+        "created_at": entry.created_at.rfc3339(),
+        "expires_at": entry.expires_at.rfc3339(),
     })
 }
 

@@ -16,6 +16,8 @@ use response::{Delivery, ReturnPath};
 use super::Provider;
 use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
+use super::login_session;
+use super::registration::document;
 use super::rejection::Rejection;
 use super::{consent, login_session, subject};
 use crate::clock::Timestamp;
@@ -26,6 +28,7 @@ use crate::model::session::LoginSession;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::oauth::prompt::Prompt;
+use crate::oauth::registration::Registered;
 use crate::oauth::scope::Scope;
 use crate::secret::{AuthorizationCode, CodeHash, FamilyHandle, InteractionHandle, InteractionHash};
 use crate::storage::Interaction;
@@ -89,6 +92,8 @@ pub async fn begin(
     browser: &Browser,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
+    document::ensure(op, params.get("client_id").unwrap_or_default(), browser.origin.address.as_deref(), now)
+        .await?;
     let (request, client) = request::check(op, params, now).await?;
     let session = session(op, browser, now).await?;
     let signed = session.as_ref().map(|session| Signed { session, fresh: false });
@@ -243,7 +248,11 @@ pub(super) async fn needs_consent(
         return Ok(false);
     }
     let granted: Scope = op.store.consent(session.user, &client.id).await?;
-    Ok(!consent::covers(&granted, request))
+    // Nobody has vouched for such a client: the first time, its user is asked even where it asks for nothing.
+    if client.registered != Registered::Operator && granted.is_empty() {
+        return Ok(true);
+    }
+    Ok(!request.scope.is_subset_of(&granted))
 }
 
 /// Whether what needs no consent now was consented to before.

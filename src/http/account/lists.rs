@@ -128,6 +128,7 @@ fn application_line(application: Application) -> ApplicationLine {
         scopes: application.scopes.iter().map(|scope| ScopeLine::new(scope, None)).collect(),
         since: application.since.into(),
         used: application.used_at.map(Into::into),
+        open: application.open,
     }
 }
 

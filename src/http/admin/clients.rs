@@ -16,10 +16,11 @@ use crate::oauth::client_metadata::ClientMetadata;
 use crate::secret::ClientId;
 
 /// What an answer shows and a body cannot set (S-102), with what to do instead.
-const READ_ONLY: [(&str, &str); 6] = [
+const READ_ONLY: [(&str, &str); 7] = [
     ("client_secret", "The server makes secrets. Use POST …/rotate_secret."),
     ("client_secret_expires_at", "The server makes secrets. Use POST …/rotate_secret."),
     ("previous_client_secret_expires_at", "The server makes secrets. Use POST …/rotate_secret."),
+    ("registered", "This member cannot be set. Leave it out."),
     ("disabled", "Use POST …/disable and POST …/enable."),
     ("created_at", "This member cannot be set. Leave it out."),
     ("updated_at", "This member cannot be set. Leave it out."),
@@ -113,7 +114,10 @@ pub(super) async fn rotate_secret(call: Call) -> Reply {
 }
 
 fn id(call: &Call) -> Result<ClientId, Problem> {
-    call.id("client_id", "client").map(ClientId)
+    let id: String = call.id("client_id", "client")?;
+    // The address of a metadata document has slashes, which stay encoded in a path.
+    let id = percent_encoding::percent_decode_str(&id).decode_utf8_lossy();
+    Ok(ClientId::from(id.as_ref()))
 }
 
 fn answer(call: &Call, client: &Client) -> HttpResponse {

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod call;
 mod clients;
+mod initial_access_tokens;
 mod keys;
 mod logout_notices;
 mod page;
@@ -116,6 +117,9 @@ static ROUTES: &[Route] = &[
     route!(GET "/api-keys" api_keys::list),
     route!(POST "/api-keys" api_keys::create),
     route!(DELETE "/api-keys/{id}" api_keys::delete),
+    route!(GET "/initial_access_tokens" initial_access_tokens::list),
+    route!(POST "/initial_access_tokens" initial_access_tokens::create),
+    route!(DELETE "/initial_access_tokens/{id}" initial_access_tokens::delete),
     route!(GET "/audit" audit::list),
 ];
 

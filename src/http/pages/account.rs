@@ -181,6 +181,8 @@ pub struct ApplicationLine {
     pub since: Moment,
     /// When it last used that.
     pub used: Option<Moment>,
+    /// The link that begins a sign-in at it.
+    pub open: Option<String>,
 }
 
 /// The applications. Posts `csrf`, `action` (`revoke`) and `client` to `/account/applications`.

@@ -47,6 +47,7 @@ pub(super) fn every_account_page(text: &str) -> Vec<(&'static str, String)> {
         scopes: vec![ScopeLine::new(text, None)],
         since: at(),
         used: Some(at()),
+        open: Some(own()),
     };
     let applications = vec![application];
     let applications =

@@ -50,6 +50,7 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
         scopes,
         duration: own(),
         returns_to: Some(own()),
+        unverified: Some(own()),
     };
     out.push(("consent", pages.consent(&consent)));
     let logout = Logout {

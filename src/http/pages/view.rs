@@ -126,6 +126,8 @@ pub struct Consent {
     pub duration: String,
     /// The host (or scheme, for an app on the device) that the answer goes to.
     pub returns_to: Option<String>,
+    /// The host of a client that no operator has registered.
+    pub unverified: Option<String>,
 }
 
 /// A link within this server.
@@ -182,11 +184,7 @@ impl std::fmt::Display for TemplateError {
     }
 }
 
-impl std::error::Error for TemplateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
+impl std::error::Error for TemplateError {}
 
 /// The pages, with their templates parsed once.
 #[derive(Debug)]
@@ -231,6 +229,7 @@ impl Pages {
         let values = context! {
             csrf => &page.csrf, interaction => &page.interaction, client => Serde(page.client.shown()), account => &page.account,
             scopes => Serde(&page.scopes), duration => &page.duration, returns_to => &page.returns_to,
+            unverified => &page.unverified,
         };
         self.render("consent", &format!("Allow {}?", page.client.name), false, values)
     }
