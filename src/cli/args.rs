@@ -13,8 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use api::{ApiCommand, ApiCreate, ApiFields, ApiRef, ApiUpdate};
-pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientRef, ClientUpdate};
+pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientLint, ClientRef, ClientUpdate};
 pub use operate::{
     ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand,
     InitialAccessTokenCommand, InitialAccessTokenCreate, InitialAccessTokenRef, KeyRef, KeysCommand,

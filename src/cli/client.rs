@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::args::{ClientChanges, ClientCommand, ClientCreate, ClientUpdate, Global};
+use super::client_lint;
 use super::context::Context;
 use super::output::{Failure, Outcome, Report, or_dash, table};
 use crate::flow::Provider;
@@ -56,6 +57,7 @@ pub(super) async fn run(command: &ClientCommand, global: &Global) -> Outcome {
             Ok(Report::new(text, json!({ "deleted": id })))
         }
         ClientCommand::RotateSecret(args) => rotate_secret(&context, &op, &args.id).await,
+        ClientCommand::Lint(args) => client_lint::run(&context, &op, args).await,
     }
 }
 
@@ -81,6 +83,8 @@ async fn create(context: &Context, op: &Provider, args: &ClientCreate) -> Outcom
         behind_a_proxy(op, &mut metadata, &args.fields.origins)?;
     }
     complete(&mut metadata);
+    // `--set` takes a member away with null, as a change does; here there is nothing to take away.
+    metadata.retain(|_, value| !value.is_null());
     let metadata = ClientMetadata::from_json(&Value::Object(metadata))?;
     let new = apis::unregistered(op, &metadata.audience).await?;
     let request = CreateClient { id: args.id.clone(), metadata };
@@ -235,6 +239,7 @@ fn changes(fields: &ClientChanges) -> Map<String, Value> {
             members.insert(name.to_owned(), json!(values));
         }
     }
+    members.extend(fields.members.iter().cloned());
     members
 }
 

@@ -7,6 +7,7 @@ mod authority;
 mod browser;
 mod claims;
 mod client;
+mod client_lint;
 mod context;
 pub mod demo_data;
 mod dev;

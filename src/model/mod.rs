@@ -4,6 +4,7 @@ pub mod account;
 pub mod api;
 pub mod audit;
 pub mod client;
+pub mod client_lint;
 pub mod family;
 pub mod grant;
 pub mod history;

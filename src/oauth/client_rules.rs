@@ -16,8 +16,9 @@ pub(super) const MAX_URIS: usize = 50;
 const MAX_CONTACTS: usize = 10;
 pub(super) const MAX_CLAIM_RULES: usize = 50;
 const MAX_NAME_CHARS: usize = 100;
-pub(super) const MAX_AUDIENCE_BYTES: usize = 255;
-pub(super) const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
+const MAX_AUDIENCE_BYTES: usize = 255;
+/// The algorithms that this server and its clients may sign with.
+pub const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
 
 /// The path at which this server takes codes in cookie mode, on each of its hosts.
 pub const SESSION_CALLBACK: &str = "/session/callback";

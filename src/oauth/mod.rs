@@ -20,6 +20,7 @@ mod oidc_rules;
 pub mod page;
 pub mod params;
 pub mod pkce;
+pub mod profile;
 pub mod prompt;
 pub mod proven;
 pub mod redirect_uri;

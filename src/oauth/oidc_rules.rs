@@ -3,9 +3,9 @@
 use signet_verify::jose::jwk::{self, Origin};
 
 use super::auth_method::AuthMethod;
-use super::client_metadata::{ClientMetadata, MetadataProblem, Profile, SubjectType};
+use super::client_metadata::{ClientMetadata, MetadataProblem, SubjectType};
 use super::client_rules::{Checked, MAX_URIS, SIGNING_ALGORITHMS, are_distinct, require};
-use super::grant_type::GrantType;
+use super::profile;
 use super::redirect_uri::RedirectUri;
 use super::uri;
 
@@ -16,7 +16,7 @@ const MAX_SOFTWARE_BYTES: usize = 255;
 pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_keys(client)?;
     check_assertion_algorithm(client)?;
-    check_profile(client)?;
+    profile::check(client)?;
     check_sector(client)?;
     check_request_objects(client)?;
     check_front_channel(client)?;
@@ -61,39 +61,6 @@ fn check_assertion_algorithm(client: &ClientMetadata) -> Checked {
         // Nothing is signed there; what a client registers all the same is no harm.
         _ => Ok(()),
     }
-}
-
-/// What only the certification profile may relax.
-fn check_profile(client: &ClientMetadata) -> Checked {
-    let certification = client.profile == Profile::OidcCertification;
-    require(
-        client.require_pkce != Some(false) || (certification && !client.is_public()),
-        "require_pkce",
-        "Only a confidential client of the profile oidc-certification may go without PKCE. Remove the field.",
-    )?;
-    require(
-        certification || !client.response_types.iter().any(|one| one.is_legacy()),
-        "response_types",
-        "Only the profile oidc-certification has response types beside code. Use code.",
-    )?;
-    let implicit = client.allows(GrantType::Implicit);
-    require(
-        certification || !implicit,
-        "grant_types",
-        "Only the profile oidc-certification has the implicit grant type. Use authorization_code.",
-    )?;
-    // RFC 7591 §2.1: response types and grant types go together.
-    let tokens = client.response_types.iter().any(|one| one.is_legacy());
-    require(
-        tokens == implicit,
-        "grant_types",
-        "Response types with id_token or token, and they alone, go with the grant type implicit.",
-    )?;
-    require(
-        !implicit || !client.redirect_uris.is_empty(),
-        "redirect_uris",
-        "The implicit flow needs a redirect URI. Register at least one.",
-    )
 }
 
 /// OpenID Connect Core §8.1: without a document that names them all, one host is the sector.

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::oauth::UnknownWord;
+use crate::oauth::client_metadata::Profile;
 
 /// Manage clients.
 #[derive(Debug, Subcommand)]
@@ -38,6 +42,39 @@ pub enum ClientCommand {
     /// Replace a client's secret; the new one is shown once
     #[command(after_help = "Example:\n  signet client rotate-secret shop")]
     RotateSecret(ClientRef),
+    /// Say what a client lacks or has too much of; exit with 1 where its profile forbids something
+    #[command(
+        after_help = "Examples:\n  signet client lint shop\n  signet client lint --all --profile oauth21 --json"
+    )]
+    Lint(ClientLint),
+}
+
+/// `signet client lint`
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["id", "all"])))]
+pub struct ClientLint {
+    /// The client's id
+    pub id: Option<String>,
+    /// Every client
+    #[arg(long)]
+    pub all: bool,
+    /// Measure by this profile instead of each client's own: default, oauth21 or oidc-certification
+    #[arg(long, value_parser = profile)]
+    pub profile: Option<Profile>,
+}
+
+fn profile(text: &str) -> Result<Profile, UnknownWord> {
+    text.parse()
+}
+
+/// `MEMBER=VALUE`: the value is JSON, or else text.
+fn member(text: &str) -> Result<(String, Value), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("expected MEMBER=VALUE")?;
+    if name.is_empty() {
+        return Err("expected the name of a member before the =");
+    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((name.to_owned(), value))
 }
 
 /// One client.
@@ -115,16 +152,10 @@ pub struct ClientChanges {
     /// The audience of its access tokens when it names none; may be given several times
     #[arg(long = "audience", value_name = "URI")]
     pub audiences: Vec<String>,
-    /// How it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or none
-    /// (docs/operations.md)
-    #[arg(long, value_name = "METHOD")]
-    pub auth_method: Option<String>,
-    /// Where it publishes the public keys it signs with
-    #[arg(long, value_name = "URL", conflicts_with = "jwks_file")]
-    pub jwks_uri: Option<String>,
-    /// The public keys it signs with, as a JWK set (RFC 7517 §5)
-    #[arg(long, value_name = "FILE")]
-    pub jwks_file: Option<PathBuf>,
+    /// Any other member of the metadata (RFC 7591 §2), its value as JSON or plain text, null to take it away; may be given
+    /// several times
+    #[arg(long = "set", value_name = "MEMBER=VALUE", value_parser = member)]
+    pub members: Vec<(String, Value)>,
     /// Client metadata (RFC 7591 §2) as JSON; flags go before it
     #[arg(long, value_name = "FILE")]
     pub metadata: Option<PathBuf>,

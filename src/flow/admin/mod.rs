@@ -9,7 +9,7 @@ pub mod audit;
 pub mod clients;
 pub mod initial_access_tokens;
 pub mod keys;
-pub mod logout_notices;
+pub mod lint;
 pub mod merge_patch;
 pub mod sessions;
 pub mod users;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::api_keys::ApiKeyEntry;
 use super::initial_access_tokens::InitialAccessTokenEntry;
 use super::keys::{Key, KeysChanged};
+use super::lint::Linted;
 use super::users::{FamilyEntry, UserSessions};
 use crate::clock::Timestamp;
 use crate::flow::logout::LoggedOut;
@@ -35,16 +36,27 @@ pub fn client(client: &Client, now: Timestamp) -> Value {
     Value::Object(members)
 }
 
-/// An API: its metadata, and `audience`, `created_at`, `updated_at`.
-pub fn api(api: &Api) -> Value {
-    let mut members = serde_json::Map::new();
-    members.insert("audience".to_owned(), json!(api.audience));
-    if let Ok(Value::Object(metadata)) = serde_json::to_value(&api.metadata) {
-        members.extend(metadata);
-    }
-    members.insert("created_at".to_owned(), json!(api.created_at.rfc3339()));
-    members.insert("updated_at".to_owned(), json!(api.updated_at.rfc3339()));
-    Value::Object(members)
+/// What there is to say about a client.
+pub fn linted(linted: &Linted) -> Value {
+    let findings: Vec<_> = linted
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "rule": finding.rule,
+                "severity": finding.severity.as_str(),
+                "field": finding.field,
+                "message": finding.message,
+                "command": finding.command,
+            })
+        })
+        .collect();
+    json!({
+        "client_id": linted.client,
+        "profile": linted.profile,
+        "errors": linted.errors(),
+        "findings": findings,
+    })
 }
 
 /// A user.

@@ -10,9 +10,9 @@ use super::call::{Call, with_etag};
 use super::problem::{Kind, Problem};
 use super::{Reply, page};
 use crate::flow::admin::clients::{self, CreateClient, DEFAULT_OVERLAP, MetadataChange};
-use crate::flow::admin::view;
+use crate::flow::admin::{lint as linting, view};
 use crate::model::client::Client;
-use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::client_metadata::{ClientMetadata, Profile};
 use crate::secret::ClientId;
 
 /// What an answer shows and a body cannot set (S-102), with what to do instead.
@@ -111,6 +111,14 @@ pub(super) async fn rotate_secret(call: Call) -> Reply {
         "previous_client_secret_expires_at": rotated.previous_valid_until.map(crate::clock::Timestamp::rfc3339),
     });
     Ok(with_etag(super::json(HttpResponse::Ok(), &body), rotated.client.updated_at))
+}
+
+pub(super) async fn lint(call: Call) -> Reply {
+    let query = call.query(&["profile"])?;
+    let message = "A profile is default, oauth21 or oidc-certification.";
+    let profile = query.parse("profile", message, |text| text.parse::<Profile>().ok())?;
+    let linted = linting::one(call.op(), &id(&call)?, profile, call.now).await?;
+    Ok(super::json(HttpResponse::Ok(), &view::linted(&linted)))
 }
 
 fn id(call: &Call) -> Result<ClientId, Problem> {

@@ -232,6 +232,26 @@ async fn a_client_lives_from_registration_to_deletion() {
 }
 
 #[actix_web::test]
+async fn a_client_is_told_what_it_lacks_by_any_profile() {
+    let api = api().await;
+    let body = json!({ "client_id": "shop", "redirect_uris": ["http://localhost/cb"] });
+    assert_eq!(api.call(Method::POST, "/clients", body).await.status, 201);
+    let own = api.get("/clients/shop/lint").await;
+    assert_eq!((own.status.as_u16(), &own.body["profile"]), (200, &json!("default")));
+    assert_eq!(own.body["errors"], 0);
+    let rules: Vec<_> = own.body["findings"].as_array().unwrap().iter().map(|one| &one["rule"]).collect();
+    assert!(rules.contains(&&json!("localhost")) && rules.contains(&&json!("no-name")), "{rules:?}");
+    let strict = api.get("/clients/shop/lint?profile=oauth21").await;
+    assert_eq!(
+        (&strict.body["errors"], &strict.body["findings"][0]["severity"]),
+        (&json!(1), &json!("error"))
+    );
+    assert_eq!(strict.body["findings"][0]["field"], "redirect_uris");
+    assert_eq!(api.get("/clients/shop/lint?profile=fapi").await.status, 400);
+    assert_eq!(api.get("/clients/other/lint").await.status, 404);
+}
+
+#[actix_web::test]
 async fn a_public_client_has_no_secret() {
     let api = api().await;
     let body = json!({
