@@ -80,7 +80,7 @@ mod s2_authorization_server_metadata {
                 .iter()
                 .filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri")
                 .collect();
-            assert_eq!(endpoints.len(), 7);
+            assert_eq!(endpoints.len(), 8);
             for (name, url) in endpoints {
                 let path = url.as_str().unwrap().strip_prefix(s.issuer()).unwrap();
                 let get = s.get(path).send().await.status;
@@ -108,13 +108,20 @@ mod s2_authorization_server_metadata {
         with_server(async |s| {
             let metadata = metadata(s).await;
             let methods = list(&metadata["token_endpoint_auth_methods_supported"]).len();
-            assert_eq!(methods, 3);
+            // Those with assertions: rfc7523 and oidc_core.
+            assert_eq!(methods, 5);
             for client in ["web", "post", "app"] {
                 let tokens = s.tokens(client).await;
                 s.revoke(client, tokens.refresh()).await.ok();
             }
-            let secret = list(&metadata["introspection_endpoint_auth_methods_supported"]);
-            assert_eq!(secret, ["client_secret_basic", "client_secret_post"]);
+            let with_proof = list(&metadata["introspection_endpoint_auth_methods_supported"]);
+            let expected =
+                ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
+            assert_eq!(with_proof, expected);
+            for endpoint in ["token", "revocation", "introspection"] {
+                let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+                assert_eq!(list(&metadata[&name]), ["RS256", "ES256", "PS256", "EdDSA", "HS256"], "{name}");
+            }
             s.introspect("post", "x").await.ok();
             s.introspect("web", "x").await.ok();
         });
@@ -138,20 +145,180 @@ mod s2_authorization_server_metadata {
     }
 
     #[test]
-    fn what_is_not_supported_is_said_to_be_so() {
+    fn what_is_true_by_default_is_said_all_the_same() {
         with_server(async |s| {
             let metadata = metadata(s).await;
-            // Omitted, request_uri_parameter_supported would mean true (OpenID Connect Discovery §3).
             for flag in [
+                "authorization_response_iss_parameter_supported",
+                "claims_parameter_supported",
                 "request_parameter_supported",
                 "request_uri_parameter_supported",
-                "claims_parameter_supported",
+                "require_request_uri_registration",
+                "backchannel_logout_supported",
+                "backchannel_logout_session_supported",
+                "frontchannel_logout_supported",
+                "frontchannel_logout_session_supported",
             ] {
-                assert_eq!(metadata[flag], false, "{flag}");
+                assert_eq!(metadata[flag], true, "{flag}");
             }
             assert_eq!(metadata["response_types_supported"], json!(["code"]));
-            assert_eq!(metadata["response_modes_supported"], json!(["query"]));
             assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
+            assert_eq!(metadata["subject_types_supported"], json!(["public", "pairwise"]));
+            assert_eq!(metadata["acr_values_supported"], json!(["1"]));
+        });
+    }
+
+    #[test]
+    fn what_a_deployment_has_not_is_not_in_it() {
+        with_server(async |s| {
+            let metadata = metadata(s).await;
+            for absent in ["registration_endpoint", "client_id_metadata_document_supported"] {
+                assert_eq!(metadata.get(absent), None, "{absent}");
+            }
+            let refused =
+                s.post("/register").header("Content-Type", "application/json").body(b"{}").send().await;
+            assert!((400..500).contains(&refused.status), "{}", refused.status);
+        });
+        use signet::config::registration::Mode;
+        for mode in [Mode::Token, Mode::Open] {
+            let change = move |config: &mut Config| {
+                config.registration.mode = mode;
+                config.registration.metadata_documents = true;
+            };
+            with_config(change, async |s| {
+                let metadata = metadata(s).await;
+                assert_eq!(metadata["registration_endpoint"], format!("{}/register", s.issuer()));
+                assert_eq!(metadata["client_id_metadata_document_supported"], true);
+            });
+        }
+    }
+
+    #[test]
+    fn every_response_mode_is_taken_and_no_other() {
+        with_server(async |s| {
+            let modes = metadata(s).await["response_modes_supported"].clone();
+            assert_eq!(modes, json!(["query", "form_post"]));
+            let asked = |mode: &str| request("app").with("prompt", "none").with("response_mode", mode);
+            let query = Browser::new(s).silently(&asked("query")).await;
+            assert_eq!(query.get("error"), Some("login_required"));
+            let form = Browser::new(s).authorize(&asked("form_post")).await;
+            assert!(form.ok().text().contains("login_required"));
+            for mode in ["fragment", "web_message", "jwt", "QUERY"] {
+                let refused = Browser::new(s).authorize(&asked(mode)).await;
+                assert!(
+                    refused.status == 400 || refused.location().contains("error=invalid_request"),
+                    "{mode}"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn legacy_response_types_are_there_where_the_deployment_has_them() {
+        with_config(
+            |config| config.protocol.legacy_response_types = true,
+            async |s| {
+                let metadata = metadata(s).await;
+                let types = metadata["response_types_supported"].clone();
+                assert_eq!(list(&types).len(), 6);
+                assert!(list(&metadata["grant_types_supported"]).contains(&"implicit"));
+                assert!(list(&metadata["response_modes_supported"]).contains(&"fragment"));
+                let client = json!({
+                    "profile": "oidc-certification", "response_types": types, "redirect_uris": [CALLBACK],
+                    "grant_types": ["authorization_code", "implicit"], "scope": "openid", "require_pkce": false,
+                });
+                s.create_client("legacy", client).await.unwrap();
+                for one in list(&types) {
+                    let asked = request("legacy").with("response_type", one).with("scope", "openid");
+                    let response = Browser::new(s).authorize(&asked).await;
+                    assert!(response.location().starts_with("/login"), "{one}: {}", response.location());
+                }
+                // Of every other client they are not.
+                let refused =
+                    Browser::new(s).authorize(&request("app").with("response_type", "id_token")).await;
+                assert!(refused.location().contains("error=un"), "{}", refused.location());
+            },
+        );
+        with_server(async |s| {
+            let refused = Browser::new(s).authorize(&request("app").with("response_type", "id_token")).await;
+            assert!(refused.location().contains("error=unsupported_response_type"), "{}", refused.location());
+        });
+    }
+
+    #[test]
+    fn every_display_and_language_is_taken() {
+        with_server(async |s| {
+            let metadata = metadata(s).await;
+            for display in list(&metadata["display_values_supported"]) {
+                let response = Browser::new(s).authorize(&request("app").with("display", display)).await;
+                assert!(response.location().starts_with("/login"), "{display}");
+            }
+            for locales in ["en", "se", "de-AT fr", "x y"] {
+                let response = Browser::new(s).authorize(&request("app").with("ui_locales", locales)).await;
+                assert!(response.location().starts_with("/login"), "{locales}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_claims_parameter_and_request_objects_are_read_and_not_passed_over() {
+        with_server(async |s| {
+            let asked = request("app").with("claims", r#"{"userinfo":{"name":{"essential":true}}}"#);
+            let response = Browser::new(s).authorize(&asked).await;
+            assert!(response.location().starts_with("/login"), "{}", response.location());
+            for (name, value, error) in [
+                ("claims", "{", "invalid_request"),
+                ("request", "no.object", "invalid_request_object"),
+                ("request", "eyJhbGciOiJub25lIn0.e30.", "invalid_request_object"),
+                ("request_uri", "https://app.example.com/never-registered", "invalid_request_uri"),
+            ] {
+                let refused = Browser::new(s).authorize(&request("app").with(name, value)).await;
+                // Where nothing is proven, a page: whoever sent the object decides nothing.
+                let page = refused.status == 400 && refused.error() == error;
+                assert!(
+                    page || refused.location().contains(&format!("error={error}&")),
+                    "{name}={value}: {refused:?}"
+                );
+            }
+            let algorithms = metadata(s).await["request_object_signing_alg_values_supported"].clone();
+            assert_eq!(algorithms, json!(["RS256", "ES256", "PS256", "EdDSA"]));
+        });
+    }
+
+    #[test]
+    fn every_claim_that_a_user_has_comes_and_every_one_that_comes_is_listed() {
+        with_server(async |s| {
+            let supported = metadata(s).await["claims_supported"].clone();
+            let supported = list(&supported);
+            let scope = "openid profile email address phone";
+            let tokens = s.tokens_of(&mut Browser::new(s), "app", scope).await;
+            let id = claims(tokens.id.as_deref().unwrap());
+            let userinfo = s.userinfo(&tokens.access).await.ok().json();
+            let come: Vec<_> =
+                [&id, &userinfo].iter().flat_map(|one| one.as_object().unwrap().keys()).collect();
+            for claim in &come {
+                assert!(supported.contains(&claim.as_str()), "{claim}");
+            }
+            // A hash of a code is in ID tokens of the front channel only.
+            for claim in supported.iter().filter(|claim| **claim != "c_hash") {
+                assert!(come.iter().any(|one| one == claim), "{claim}");
+            }
+            assert_eq!(id["acr"], "1");
+        });
+    }
+
+    #[test]
+    fn every_signing_algorithm_signs_answers_of_the_userinfo_endpoint() {
+        with_server(async |s| {
+            let algorithms = metadata(s).await["userinfo_signing_alg_values_supported"].clone();
+            assert_eq!(algorithms, json!(["ES256", "RS256"]));
+            let tokens = s.tokens("app").await;
+            for algorithm in list(&algorithms) {
+                s.patch_client("app", json!({ "userinfo_signed_response_alg": algorithm })).await;
+                let answer = s.userinfo(&tokens.access).await;
+                assert_eq!(header(answer.ok(), "content-type"), "application/jwt");
+                assert_eq!(jwt_header(&answer.text())["alg"], algorithm);
+            }
         });
     }
 
