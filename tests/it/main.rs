@@ -51,6 +51,10 @@ macro_rules! specs {
         mod account_pages;
         mod apis;
         mod bad_input;
+        mod certification;
+        mod certification_dynamic;
+        mod certification_logout;
+        mod client_lint;
         mod cookie_gate;
         mod cookie_life;
         mod cookie_mode;
@@ -75,6 +79,7 @@ macro_rules! specs {
         mod outage;
         mod pairwise;
         mod races;
+        mod redirect_corpus;
         mod revocation_batches;
         mod revocation_endpoints;
         mod revocation_entries;
