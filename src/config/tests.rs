@@ -392,6 +392,31 @@ fn the_production_example_and_the_template_can_serve() {
 }
 
 #[test]
+fn the_configuration_for_the_certification_suite_can_serve_and_fits_its_document() {
+    let text = include_str!("../../config/certification.toml");
+    let config = from_toml(Path::new("certification.toml"), text, Mode::Serve).unwrap().config;
+    assert_eq!(config.registration.mode, super::registration::Mode::Open);
+    assert_eq!(config.registration.profile, crate::oauth::client_metadata::Profile::OidcCertification);
+    assert!(config.protocol.legacy_response_types && config.public_url.starts_with("https://"));
+    assert!(!config.fetch.private_hosts.is_empty() && !config.fetch.trusted_authorities.is_empty());
+    let document = include_str!("../../docs/certification.md");
+    let plans: Vec<_> = document.lines().filter(|line| line.starts_with("| `oidcc-")).collect();
+    assert_eq!(plans.len(), 10);
+    for plan in ["static", "dynamic", "backchannel", "frontchannel"] {
+        let setup = include_str!("../../scripts/certification-setup");
+        assert!(setup.contains(&format!("\"{plan}\": {{")), "{plan}");
+        assert!(document.contains(&format!("`{plan}.json`")), "{plan}");
+    }
+    for settings in plans.iter().flat_map(|plan| plan.split('`').skip(1).step_by(2)) {
+        let Some((key, value)) = settings.split_once(" = ") else { continue };
+        let (section, key) = key.split_once('.').unwrap();
+        let (_, rest) = text.split_once(&format!("[{section}]")).unwrap();
+        let section = rest.split("\n[").next().unwrap();
+        assert!(section.contains(&format!("\n{key} = {value}")), "{settings}");
+    }
+}
+
+#[test]
 fn what_is_written_for_the_owner_loads_again() {
     let text =
         "listen = \"[::1]:1\"\n[database]\nurl = \"postgres://u:p@h/d\"\n[refresh.spa]\nrotate = false\n";
