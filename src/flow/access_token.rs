@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::digest::base64url;
 use crate::model::client::Client;
 use crate::model::user::Subject;
+use crate::oauth::acr;
 use crate::oauth::api_metadata::AccessTokenFormat;
 use crate::oauth::claims::ClaimTarget;
 use crate::oauth::scope::Scope;

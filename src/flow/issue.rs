@@ -7,16 +7,13 @@ use serde_json::{Map, Value};
 use super::Provider;
 use super::access_token::{self, AccessTokenRequest, IssuedAccessToken};
 use super::rejection::Outcome;
-use super::userinfo::claims_of_scope;
 use crate::clock::Timestamp;
-use crate::digest::base64url;
 use crate::model::client::Client;
 use crate::model::user::Subject;
-use crate::oauth::acr;
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::claims::{ClaimRule, ClaimSource, ClaimTarget};
 use crate::oauth::scope::{OPENID, Scope};
-use crate::secret::{AccessToken, AuthorizationCode, FamilyHandle, RefreshToken, SessionId};
+use crate::secret::{FamilyHandle, RefreshToken, SessionId};
 
 /// `typ` of ID tokens.
 pub const ID_TOKEN_TYPE: &str = "JWT";
@@ -175,16 +172,6 @@ pub(super) fn claims_by<'a>(
             value.map(|value| (rule.claim.clone(), value))
         })
         .collect()
-}
-
-/// Left half of the token's hash by the hash function of `algorithm` (OpenID Connect Core §3.1.3.6): SHA-256, but for
-/// Ed25519, which hashes with SHA-512 (RFC 8032 §5.1).
-fn at_hash(token: &AccessToken, algorithm: Algorithm) -> String {
-    let token = token.reveal().as_bytes();
-    match algorithm {
-        Algorithm::EdDsa => base64url(sha512(token).get(..32).unwrap_or_default()),
-        _ => base64url(sha256(token).as_bytes().get(..16).unwrap_or_default()),
-    }
 }
 
 /// The client's algorithm, or the deployment's. Registration holds the client's to those that keys exist for.

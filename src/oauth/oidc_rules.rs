@@ -17,6 +17,7 @@ pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_keys(client)?;
     check_assertion_algorithm(client)?;
     profile::check(client)?;
+    check_response_types(client)?;
     check_sector(client)?;
     check_request_objects(client)?;
     check_front_channel(client)?;
@@ -61,6 +62,22 @@ fn check_assertion_algorithm(client: &ClientMetadata) -> Checked {
         // Nothing is signed there; what a client registers all the same is no harm.
         _ => Ok(()),
     }
+}
+
+/// RFC 7591 §2.1: response types and grant types go together.
+fn check_response_types(client: &ClientMetadata) -> Checked {
+    let implicit = client.allows(GrantType::Implicit);
+    let tokens = client.response_types.iter().any(|one| one.is_legacy());
+    require(
+        tokens == implicit,
+        "grant_types",
+        "Response types with id_token or token, and they alone, go with the grant type implicit.",
+    )?;
+    require(
+        !implicit || !client.redirect_uris.is_empty(),
+        "redirect_uris",
+        "The implicit flow needs a redirect URI. Register at least one.",
+    )
 }
 
 /// OpenID Connect Core §8.1: without a document that names them all, one host is the sector.

@@ -47,7 +47,8 @@ const fn rules(profile: Profile) -> Rules {
             legacy_response_types: false,
             strict_request_objects: false,
             assertion_audience: AssertionAudience::IssuerOrTokenEndpoint,
-            longest_assertion: 300,
+            // What Authlib signs.
+            longest_assertion: 3600,
             localhost_redirects: true,
             readable_secrets: true,
         },

@@ -153,7 +153,7 @@ impl Store {
 }
 
 /// Every statement, by file.
-const STATEMENTS: [&[db::Sql]; 24] = [
+const STATEMENTS: [&[db::Sql]; 27] = [
     account::ALL,
     api_keys::ALL,
     apis::ALL,
