@@ -90,7 +90,7 @@ fn v6(address: Ipv6Addr) -> Reach {
 
 /// Behind a translator, a private address is somebody else's network or a trick: never.
 fn embedded(high: u16, low: u16) -> Reach {
-    match v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))) {
+    match v4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low))) {
         Reach::Public => Reach::Public,
         Reach::Private | Reach::Never => Reach::Never,
     }

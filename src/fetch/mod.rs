@@ -107,7 +107,9 @@ impl fmt::Display for FetchError {
             Self::Timeout => f.write_str("its host did not answer in time"),
             Self::Status(status) => write!(f, "its host answered {status}"),
             Self::TooLong => write!(f, "it is longer than {LONGEST} bytes"),
-            Self::Busy => f.write_str("its host has not answered before and is left alone for some seconds"),
+            Self::Busy => {
+                f.write_str("its host has failed too often, or too much is asked at once; try again soon")
+            }
         }
     }
 }
@@ -186,7 +188,7 @@ impl Fetcher {
         let until = Instant::from_std(monotonic_now() + self.inner.timeout);
         let of_host = hosts.admit(host, monotonic_now()).ok_or(FetchError::Busy)?;
         let places = timeout_at(until, self.places(of_host)).await.ok().flatten();
-        let _places = places.ok_or(FetchError::Busy)?;
+        let _places = places.filter(|_| Instant::now() < until).ok_or(FetchError::Busy)?;
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(FetchError::Timeout));
         // A host that answers is there, whatever it says.
         let silent = matches!(outcome, Err(FetchError::Unreachable | FetchError::Timeout));

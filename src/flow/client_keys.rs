@@ -1,15 +1,84 @@
 //! The public keys of clients: by value, or fetched from where the client publishes them.
+//!
+//! A fetched set serves as long as its answer says, within bounds; a key that is not in it is looked for again, but not
+//! oftener than is good for both; and where a fetch fails, the former set serves on (OpenID Connect Core §10.1.1).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Provider;
 use crate::clock::Timestamp;
+use crate::fetch::Fetched;
 use crate::jose::verification_keys::VerificationKeys;
 use crate::model::client::Client;
+use crate::secret::ClientId;
 
-/// The keys fetched so far.
+/// How long a set serves whose answer does not say.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+/// At least so long, whatever the answer says.
+const SHORTEST: Duration = Duration::from_secs(30);
+/// And at most so long: a key that the client has removed dies with it.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How long a set serves where the client's server does not answer.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// A client's server is asked no oftener, whatever comes in in its name.
+const PAUSE: Duration = Duration::from_secs(10);
+/// The sets of at most so many clients are kept.
+const MOST: usize = 1000;
+
+/// The keys known so far.
 #[derive(Debug, Default)]
-pub struct ClientKeys {}
+pub struct ClientKeys {
+    slots: Mutex<HashMap<ClientId, Arc<Slot>>>,
+}
+
+/// The keys of one client.
+#[derive(Debug)]
+struct Slot {
+    source: Source,
+    /// In milliseconds; who has not been asked for longest goes first.
+    used_at: AtomicI64,
+    /// Held by the one that fetches.
+    turn: tokio::sync::Mutex<()>,
+    kept: Mutex<Kept>,
+}
+
+/// Where keys are from; those of another source are others.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    /// The client as of then.
+    Value(Timestamp),
+    /// A URL.
+    Reference(String),
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    keys: Option<Arc<VerificationKeys>>,
+    fetched_at: Timestamp,
+    fresh_until: Timestamp,
+    asked_at: Option<Timestamp>,
+}
+
+/// What somebody needs of the keys.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// The key of this name, or any if there is none.
+    Key(Option<&'a str>),
+    /// Others than these, which do not verify.
+    Others(&'a Arc<VerificationKeys>),
+}
+
+/// What to do.
+#[derive(Debug)]
+enum Next {
+    Use(Arc<VerificationKeys>),
+    Ask,
+    /// There is nothing, and it is too early to ask again.
+    GiveUp,
+}
 
 impl ClientKeys {
     /// The keys to verify what a client has signed; `kid` as its header names it: one that is unknown is looked for
@@ -19,13 +88,263 @@ impl ClientKeys {
     /// Why there are none, for the log.
     pub async fn of(
         &self,
-        _op: &Provider,
+        op: &Provider,
         client: &Client,
-        _kid: Option<&str>,
-        _now: Timestamp,
+        kid: Option<&str>,
+        now: Timestamp,
     ) -> Result<Arc<VerificationKeys>, &'static str> {
-        let Some(jwks) = &client.metadata.jwks else { return Err("the client has no keys") };
+        match (&client.metadata.jwks, &client.metadata.jwks_uri) {
+            (Some(jwks), _) => self.by_value(client, jwks, now),
+            (None, Some(uri)) => self.by_reference(op, (client, uri), Wanted::Key(kid), now).await,
+            (None, None) => Err("the client has no keys"),
+        }
+    }
+
+    /// Others than the keys `tried`, under which a signature that names none has failed: those that the client
+    /// publishes by now. `None` where there are none, or it is too early to ask.
+    pub async fn others(
+        &self,
+        op: &Provider,
+        client: &Client,
+        tried: &Arc<VerificationKeys>,
+        now: Timestamp,
+    ) -> Option<Arc<VerificationKeys>> {
+        let uri = client.metadata.jwks_uri.as_ref()?;
+        let found = self.by_reference(op, (client, uri), Wanted::Others(tried), now).await.ok()?;
+        (!Arc::ptr_eq(&found, tried)).then_some(found)
+    }
+
+    fn by_value(
+        &self,
+        client: &Client,
+        jwks: &serde_json::Value,
+        now: Timestamp,
+    ) -> Result<Arc<VerificationKeys>, &'static str> {
+        let slot = self.slot(&client.id, Source::Value(client.updated_at), now);
+        let mut kept = slot.kept();
+        if let Some(keys) = &kept.keys {
+            return Ok(Arc::clone(keys));
+        }
         let keys = VerificationKeys::from_jwks(jwks.to_string().as_bytes());
-        keys.map(Arc::new).map_err(|_| "the client's keys cannot be used")
+        let keys = Arc::new(keys.map_err(|_| "the client's keys cannot be used")?);
+        kept.keys = Some(Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    async fn by_reference(
+        &self,
+        op: &Provider,
+        (client, uri): (&Client, &String),
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<VerificationKeys>, &'static str> {
+        let slot = self.slot(&client.id, Source::Reference(uri.clone()), now);
+        if let Some(answer) = slot.answer(wanted, now) {
+            return answer;
+        }
+        let _turn = slot.turn.lock().await;
+        // Whoever has waited finds what the one before has brought.
+        if let Some(answer) = slot.answer(wanted, now) {
+            return answer;
+        }
+        match fetch(op, uri).await {
+            Ok((keys, fetched)) => slot.kept().put(keys, fetched.max_age, now),
+            Err(problem) => {
+                tracing::warn!(client = client.id.0, problem, "the keys of a client cannot be had");
+                slot.kept().asked_at = Some(now);
+            }
+        }
+        slot.answer(wanted, now).unwrap_or(Err("the client's keys cannot be fetched"))
+    }
+
+    fn slot(&self, client: &ClientId, source: Source, now: Timestamp) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(client).filter(|slot| slot.source == source) {
+            slot.used_at.store(now.millis(), Ordering::Relaxed);
+            return Arc::clone(slot);
+        }
+        if slots.len() >= MOST {
+            let oldest = slots.iter().min_by_key(|(_, slot)| slot.used_at.load(Ordering::Relaxed));
+            if let Some(oldest) = oldest.map(|(client, _)| client.clone()) {
+                slots.remove(&oldest);
+            }
+        }
+        let slot = Arc::new(Slot {
+            source,
+            used_at: AtomicI64::new(now.millis()),
+            turn: tokio::sync::Mutex::default(),
+            kept: Mutex::default(),
+        });
+        slots.insert(client.clone(), Arc::clone(&slot));
+        slot
+    }
+}
+
+impl Slot {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` where the client's server is to be asked.
+    fn answer(
+        &self,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Option<Result<Arc<VerificationKeys>, &'static str>> {
+        match self.kept().next(wanted, now) {
+            Next::Use(keys) => Some(Ok(keys)),
+            Next::Ask => None,
+            Next::GiveUp => Some(Err("the client's keys could not be fetched a moment ago")),
+        }
+    }
+}
+
+impl Kept {
+    fn next(&self, wanted: Wanted<'_>, now: Timestamp) -> Next {
+        let usable = self.keys.as_ref().filter(|_| now.since(self.fetched_at) < STALE);
+        let may_ask = self.asked_at.is_none_or(|at| now.since(at) >= PAUSE);
+        match usable {
+            Some(keys) if !may_ask || (now < self.fresh_until && wanted.is_met(keys)) => {
+                Next::Use(Arc::clone(keys))
+            }
+            _ if may_ask => Next::Ask,
+            _ => Next::GiveUp,
+        }
+    }
+
+    fn put(&mut self, keys: VerificationKeys, max_age: Option<Duration>, now: Timestamp) {
+        let fresh = max_age.unwrap_or(FRESH).clamp(SHORTEST, LONGEST);
+        *self = Self {
+            keys: Some(Arc::new(keys)),
+            fetched_at: now,
+            fresh_until: now.plus(fresh),
+            asked_at: Some(now),
+        };
+    }
+}
+
+impl Wanted<'_> {
+    fn is_met(self, keys: &Arc<VerificationKeys>) -> bool {
+        match self {
+            Self::Key(kid) => kid.is_none_or(|kid| keys.has(kid)),
+            Self::Others(tried) => !Arc::ptr_eq(keys, tried),
+        }
+    }
+}
+
+/// Fetches a key set. Its media type is not asked for: many servers say of a JWKS that it is text.
+async fn fetch(op: &Provider, uri: &str) -> Result<(VerificationKeys, Fetched), String> {
+    let fetched = op.fetch.get(uri, "application/jwk-set+json, application/json").await;
+    let fetched = fetched.map_err(|error| error.to_string())?;
+    let keys = VerificationKeys::from_jwks(&fetched.body).map_err(|error| error.to_string())?;
+    Ok((keys, fetched))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn set(kid: &str) -> VerificationKeys {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let jwks =
+            format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"{kid}","x":"{x}"}}]}}"#);
+        VerificationKeys::from_jwks(jwks.as_bytes()).unwrap()
+    }
+
+    fn kept(max_age: Option<Duration>) -> Kept {
+        let mut kept = Kept::default();
+        kept.put(set("a"), max_age, START);
+        kept
+    }
+
+    fn word(kept: &Kept, kid: Option<&str>, after: Duration) -> &'static str {
+        match kept.next(Wanted::Key(kid), START.plus(after)) {
+            Next::Use(_) => "use",
+            Next::Ask => "ask",
+            Next::GiveUp => "give up",
+        }
+    }
+
+    #[test]
+    fn a_set_serves_as_long_as_its_answer_says_within_bounds() {
+        for (max_age, serves) in
+            [(None, 300), (Some(0), 30), (Some(29), 30), (Some(600), 600), (Some(86_400), 3600)]
+        {
+            let kept = kept(max_age.map(Duration::from_secs));
+            let serves = Duration::from_secs(serves);
+            assert_eq!(word(&kept, Some("a"), serves - Duration::from_millis(1)), "use", "{max_age:?}");
+            assert_eq!(word(&kept, Some("a"), serves), "ask", "{max_age:?}");
+            assert_eq!(word(&kept, None, serves - SECOND), "use", "{max_age:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_looked_for_but_not_oftener_than_every_ten_seconds() {
+        let kept = kept(None);
+        assert_eq!(word(&kept, Some("b"), 9 * SECOND), "use");
+        assert_eq!(word(&kept, Some("b"), 10 * SECOND), "ask");
+        assert_eq!(word(&kept, Some("a"), 10 * SECOND), "use");
+    }
+
+    #[test]
+    fn other_keys_than_those_tried_are_looked_for() {
+        let kept = kept(None);
+        let tried = Arc::clone(kept.keys.as_ref().unwrap());
+        assert!(matches!(kept.next(Wanted::Others(&tried), START.plus(9 * SECOND)), Next::Use(_)));
+        assert!(matches!(kept.next(Wanted::Others(&tried), START.plus(10 * SECOND)), Next::Ask));
+        let former = Arc::new(set("a"));
+        assert!(matches!(kept.next(Wanted::Others(&former), START.plus(10 * SECOND)), Next::Use(_)));
+    }
+
+    #[test]
+    fn where_a_fetch_fails_the_former_set_serves_for_a_day() {
+        let mut kept = kept(None);
+        let day = 24 * 3600 * SECOND;
+        kept.asked_at = Some(START.plus(day - 10 * SECOND));
+        assert_eq!(word(&kept, Some("a"), day - SECOND), "use");
+        assert_eq!(word(&kept, Some("a"), day), "ask");
+        kept.asked_at = Some(START.plus(day));
+        assert_eq!(word(&kept, Some("a"), day), "give up");
+        assert_eq!(word(&kept, Some("a"), day + 10 * SECOND), "ask");
+    }
+
+    #[test]
+    fn a_failure_without_a_former_set_is_not_repeated_for_ten_seconds() {
+        let mut kept = Kept::default();
+        assert_eq!(word(&kept, None, SECOND), "ask");
+        kept.asked_at = Some(START);
+        assert_eq!(word(&kept, None, 9 * SECOND), "give up");
+        assert_eq!(word(&kept, None, 10 * SECOND), "ask");
+    }
+
+    #[test]
+    fn the_sets_of_a_thousand_clients_are_kept_and_the_longest_unused_go_first() {
+        let keys = ClientKeys::default();
+        let slot = |name: &str, after: Duration| {
+            keys.slot(&ClientId::from(name), Source::Reference(name.to_owned()), START.plus(after))
+        };
+        let first = slot("first", SECOND);
+        for number in 0..MOST {
+            slot(&number.to_string(), 2 * SECOND);
+            slot("first", 3 * SECOND);
+        }
+        assert!(Arc::ptr_eq(&first, &slot("first", 4 * SECOND)));
+        assert_eq!(keys.slots.lock().unwrap().len(), MOST);
+    }
+
+    #[test]
+    fn keys_of_another_source_are_others() {
+        let keys = ClientKeys::default();
+        let slot = |source| keys.slot(&ClientId::from("a"), source, START);
+        let first = slot(Source::Value(START));
+        assert!(Arc::ptr_eq(&first, &slot(Source::Value(START))));
+        let second = slot(Source::Value(START.plus(SECOND)));
+        assert!(!Arc::ptr_eq(&first, &second));
+        let third = slot(Source::Reference("https://rp.example.com/keys".to_owned()));
+        assert!(!Arc::ptr_eq(&second, &third));
+        assert!(!Arc::ptr_eq(&third, &slot(Source::Reference("https://rp.example.com/others".to_owned()))));
     }
 }

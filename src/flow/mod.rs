@@ -34,6 +34,7 @@ pub mod registration;
 pub mod rejection;
 pub mod revocation;
 pub mod revoke;
+pub mod sector;
 pub mod session;
 pub mod subject;
 pub mod target;

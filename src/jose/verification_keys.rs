@@ -94,6 +94,11 @@ impl VerificationKeys {
         Ok(Self { keys, foreign: true })
     }
 
+    /// Whether there is a key of this name.
+    pub fn has(&self, kid: &str) -> bool {
+        self.keys.iter().any(|(name, _)| name.as_deref() == Some(kid))
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.keys.len()

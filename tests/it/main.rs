@@ -51,10 +51,7 @@ macro_rules! specs {
         mod account_pages;
         mod apis;
         mod bad_input;
-        mod certification;
-        mod certification_dynamic;
-        mod certification_logout;
-        mod client_lint;
+        mod client_keys;
         mod cookie_gate;
         mod cookie_life;
         mod cookie_mode;
@@ -106,6 +103,7 @@ macro_rules! specs {
         mod role_loss;
         mod rotation;
         mod rotation_property;
+        mod safe_fetch;
         mod session_life;
         mod session_limit;
         mod session_policy;

@@ -8,7 +8,7 @@ use super::{AdminError, Answer, By, Page, merge_patch, page_size};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
-use crate::flow::subject;
+use crate::flow::sector;
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
@@ -82,7 +82,8 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
 /// An id or metadata that cannot be, or a fault.
 pub(in crate::flow) fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     request.metadata.validate()?;
-    check_deployment(op, &request.metadata)?;
+    check_algorithms(op, &request.metadata)?;
+    sector::check(op, &request.metadata).await?;
     let id = match request.id {
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
@@ -180,7 +181,9 @@ pub async fn update(
         if metadata == client.metadata {
             return Ok(client);
         }
-        check_subjects(&client.metadata, &metadata)?;
+        if sector::concerns(&client.metadata, &metadata) {
+            sector::check(op, &metadata).await?;
+        }
         let change = ClientChange::Metadata(Box::new(metadata), client.updated_at);
         let entry = by.audit(op, Event::ClientUpdated)?.client(id);
         if op.store.change_client(id, &change, by.now, &entry).await? {
