@@ -8,7 +8,9 @@ const ID_TOKEN: [&str; 12] =
     ["acr", "amr", "at_hash", "aud", "auth_time", "azp", "exp", "iat", "iss", "nonce", "sid", "sub"];
 
 fn names(claims: &Value) -> Vec<&str> {
-    claims.as_object().unwrap().keys().map(String::as_str).collect()
+    let mut names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 fn asking(client: &str, claims: Value) -> Asked {

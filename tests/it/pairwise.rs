@@ -262,6 +262,25 @@ mod what_ends {
     }
 
     #[test]
+    fn leaves_out_no_code_that_is_being_redeemed() {
+        with_server(async |s| {
+            create(s).await;
+            let mut follower = Follower::new(s);
+            let mut codes = Vec::new();
+            for client in ["one", "three", "one", "three"] {
+                codes.push((client, s.code(client).await));
+            }
+            let redeeming =
+                codes.iter().map(|(client, code)| s.auth(client).on(s.post("/token"), &redemption(code))).collect();
+            let (answers, _) = tokio::join!(in_parallel(redeeming), s.log_out_all(ALICE.0));
+            follower.news().await;
+            for answer in answers.iter().filter(|answer| answer.status == 200) {
+                assert_eq!(follower.judge(&Tokens::of(answer).access).await, Some(Kind::Sub));
+            }
+        });
+    }
+
+    #[test]
     fn long_ago_is_not_named_again() {
         with_server(async |s| {
             create(s).await;

@@ -133,7 +133,7 @@ mod userinfo_rs256 {
             let patch = s.administering("PATCH", "/clients/app").await;
             let patch = patch.header("Content-Type", "application/merge-patch+json");
             let answer = patch.body(br#"{"userinfo_signed_response_alg":"PS256"}"#).send().await;
-            assert_eq!(answer.status, 400, "{}", answer.text());
+            assert_eq!(answer.status, 422, "{}", answer.text());
             assert!(answer.text().contains("userinfo_signed_response_alg"), "{}", answer.text());
         });
     }
