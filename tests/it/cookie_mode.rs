@@ -109,11 +109,11 @@ mod refresh {
             assert_eq!(names, ["access_token", "expires_in", "scope", "session", "token_type"]);
             let token = claims(body["access_token"].as_str().unwrap());
             let session = &body["session"];
-            for name in ["sub", "sid", "amr", "auth_time"] {
+            for name in ["sub", "sid", "acr", "amr", "auth_time"] {
                 assert_eq!(session[name], token[name], "{name}");
             }
             assert_eq!(session["auth_time"], signed_in_at);
-            assert_eq!(session.as_object().unwrap().len(), 4, "no acr is known");
+            assert_eq!(session.as_object().unwrap().len(), 5);
             assert_eq!(header(&response, "cache-control"), "no-store");
             let set = cookie(&response, "__Host-Http-refresh-");
             assert_eq!(attributes(set), ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"], "not remembered");

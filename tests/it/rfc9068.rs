@@ -41,6 +41,7 @@ mod s2_access_token_format {
             assert_eq!(
                 names,
                 [
+                    "acr",
                     "amr",
                     "aud",
                     "auth_time",
