@@ -90,10 +90,11 @@ impl AuthorizationRequest {
 
     /// Whether the request is about another user than this one. Users are compared as the client knows them.
     pub fn is_about_another(&self, op: &Provider, client: &Client, user: UserId) -> bool {
-        !self.about.is_empty() && {
-            let sub = subject::of(op, client, user);
-            self.about.iter().any(|named| *named != sub)
+        if self.about.is_empty() {
+            return false;
         }
+        let sub = subject::of(op, client, user);
+        self.about.iter().any(|named| *named != sub)
     }
 
     /// Whether a sign-in at `auth_time` is too old for `max_age`.
