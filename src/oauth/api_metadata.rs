@@ -195,7 +195,6 @@ mod tests {
             ("api", json!({ "claims": [{ "claim": "sub", "value": 1 }] })),
             ("api", json!({ "format": "opaque" })),
             ("api", json!({ "access_token_format": "paseto" })),
-            ("api", json!([])),
         ] {
             assert_eq!(ApiMetadata::from_json(&bad).unwrap_err().field, field, "{bad}");
         }

@@ -246,9 +246,13 @@ mod it_costs {
 
     /// Questions to the database that one request takes: the fewest of several tries, since a statement is prepared
     /// once per connection.
-    async fn trips(proxy: &Proxy, requests: Vec<Request>) -> usize {
+    async fn trips(node: &Server, proxy: &Proxy, requests: Vec<Request>) -> usize {
         let mut fewest = usize::MAX;
         for request in requests {
+            // A connection that is given back is looked at once more; that takes no longer than these.
+            for _ in 0..3 {
+                node.get("/healthz").send().await.ok();
+            }
             let before = proxy.trips();
             request.send().await.ok();
             fewest = fewest.min(proxy.trips() - before);
@@ -258,7 +262,7 @@ mod it_costs {
 
     /// What an exchange, one that names a resource, a refresh, introspection and userinfo take.
     async fn costs(node: &Server, proxy: &Proxy) -> Vec<usize> {
-        const TRIES: usize = 6;
+        const TRIES: usize = 10;
         let mut browser = Browser::new(node);
         let tokens = node.tokens_of(&mut browser, "web", "openid offline_access read").await;
         let mut codes = Vec::new();
@@ -285,7 +289,7 @@ mod it_costs {
         ];
         let mut found = Vec::new();
         for requests in all {
-            found.push(trips(proxy, requests).await);
+            found.push(trips(node, proxy, requests).await);
         }
         found
     }
@@ -297,10 +301,8 @@ mod it_costs {
             let jwt = costs(&node, &proxy).await;
             node.patch_api(AUDIENCE, json!({ "access_token_format": "opaque" })).await;
             let opaque = costs(&node, &proxy).await;
-            assert_eq!((&jwt, &opaque), (&opaque, &jwt));
             // A resource to narrow to costs nothing either.
-            assert_eq!(jwt[0], jwt[1]);
-            assert!(jwt.iter().all(|trips| (1..=2).contains(trips)), "{jwt:?}");
+            assert_eq!((jwt, opaque), (vec![1; 5], vec![1; 5]));
             node.stop().await;
         });
     }
