@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use signet_verify::jose::claims::{Claims, Expect};
+use signet_verify::jose::jws::Rejected;
 
 use super::Provider;
 use super::access_token::ACCESS_TOKEN_TYPE;
@@ -61,7 +62,7 @@ pub fn genuine(
     let claims = if reference_token::is_one(token.reveal()) {
         reference_token::open(op, token.reveal(), &expect)
     } else {
-        op.keys.current().verify(token.reveal(), &expect).map_err(|rejected| rejected.reason())
+        op.keys.current().verify(token.reveal(), &expect).map_err(Rejected::reason)
     };
     claims.map_err(Rejection::invalid_token)
 }

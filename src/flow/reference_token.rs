@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use signet_verify::jose::claims::{self, Claims, Expect};
-use signet_verify::jose::jws::LONGEST_TOKEN;
+use signet_verify::jose::jws::{LONGEST_TOKEN, Rejected};
 
 use super::Provider;
 use super::rejection::Outcome;
@@ -42,5 +42,5 @@ pub fn open(op: &Provider, token: &str, expect: &Expect<'_>) -> Result<Claims, &
     let sealed = token.strip_prefix(PREFIX).and_then(base64url_decode).ok_or("not base64url")?;
     let plain = op.secrets.opaque_tokens.open(&sealed).map_err(|_| "the seal does not open")?;
     let found: Map<String, Value> = serde_json::from_slice(&plain).map_err(|_| "sealed, but no claims")?;
-    claims::check(found, expect).map_err(|rejected| rejected.reason())
+    claims::check(found, expect).map_err(Rejected::reason)
 }
