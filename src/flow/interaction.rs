@@ -106,7 +106,9 @@ pub async fn open(op: &Provider, handle: &str, browser: &Browser, now: Timestamp
     let origin = browser.origin.clone();
     // One that another version has stored cannot be gone on with: the person begins again.
     match serde_json::from_str(&stored.request).map_err(|_| gone())? {
-        Purpose::Account(visit) => Ok(Opened::Account(OpenVisit { handle, visit, stored, address: origin.address })),
+        Purpose::Account(visit) => {
+            Ok(Opened::Account(OpenVisit { handle, visit, stored, address: origin.address }))
+        }
         Purpose::Authorization(request) => {
             let client = op.clients.get(&op.store, &request.client, now).await?;
             let client = client.filter(|client| client.is_active()).ok_or_else(gone)?;

@@ -91,6 +91,9 @@ pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp
     let seconds = i64::try_from(op.policy.tokens.id_token.as_secs()).unwrap_or(0);
     let algorithm =
         chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
+    let mut custom = request.scope.map(|scope| claims_of_scope(&user.subject, scope)).unwrap_or_default();
+    custom.remove("sub");
+    custom.extend(custom_claims(client, Some(&user.subject), ClaimTarget::IdToken));
     let claims = IdClaims {
         iss: op.policy.issuer.as_str().to_owned(),
         sub: user.subject.sub(),

@@ -6,10 +6,10 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::app::App;
 use super::body::BodyError;
-use super::{authorize, error};
 use super::headers::{PageSources, page};
 use super::pages::view::{ErrorPage, Message, RedirectMismatch};
 use super::request::trace_id;
+use super::{authorize, error};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::SetCookie;
 use crate::flow::rejection::{RETRY_AFTER_SECONDS, Rejection};

@@ -313,11 +313,7 @@ fn scope(client: &Client, params: &Params, kind: ResponseType) -> Result<Scope, 
 
 /// PKCE is required wherever there is a code (RFC 9700 §2.1.1), but of the clients that a certification has made without.
 /// A challenge that is sent counts for them too.
-fn code_challenge(
-    client: &Client,
-    params: &Params,
-    kind: ResponseType,
-) -> Result<Option<String>, Rejection> {
+fn code_challenge(client: &Client, params: &Params, kind: ResponseType) -> Result<Option<String>, Rejection> {
     let Some(challenge) = params.get("code_challenge") else {
         if !kind.has_code() || client.metadata.require_pkce == Some(false) {
             return Ok(None);

@@ -119,7 +119,8 @@ async fn verified(
     if client.metadata.request_object_signing_alg.as_deref().is_some_and(|name| algorithm != Some(name)) {
         return Err(unverified("alg is not the registered one"));
     }
-    let mut object = strict_json::object(&opened.payload).ok_or(unverified("the payload is no JSON object"))?;
+    let mut object =
+        strict_json::object(&opened.payload).ok_or(unverified("the payload is no JSON object"))?;
     let required: &[&str] = if strict { &["iss", "aud", "client_id"] } else { &[] };
     if required.iter().any(|name| !object.contains_key(*name)) {
         return Err(unverified("iss, aud or client_id is missing"));

@@ -63,10 +63,7 @@ impl ReturnPath {
             ResponseMode::Fragment => Delivery::Redirect(self.redirect_uri.with_fragment(&all)),
             ResponseMode::FormPost => Delivery::Form(FormPost {
                 redirect_uri: self.redirect_uri.clone(),
-                params: all
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
+                params: all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             }),
         }
     }
@@ -94,12 +91,16 @@ pub(super) fn mode(
         Rejection::invalid_request("This response_mode is not supported. Send query, form_post or none.")
     })?;
     match mode {
-        ResponseMode::Fragment if default_mode(kind) == ResponseMode::Query => Err(
-            Rejection::invalid_request("A code does not travel in a fragment. Send response_mode query or form_post."),
-        ),
-        ResponseMode::Query if default_mode(kind) == ResponseMode::Fragment => Err(
-            Rejection::invalid_request("Tokens do not travel in a query. Send response_mode fragment or form_post."),
-        ),
+        ResponseMode::Fragment if default_mode(kind) == ResponseMode::Query => {
+            Err(Rejection::invalid_request(
+                "A code does not travel in a fragment. Send response_mode query or form_post.",
+            ))
+        }
+        ResponseMode::Query if default_mode(kind) == ResponseMode::Fragment => {
+            Err(Rejection::invalid_request(
+                "Tokens do not travel in a query. Send response_mode fragment or form_post.",
+            ))
+        }
         ResponseMode::FormPost if redirect_uri.origin().is_none() => Err(Rejection::invalid_request(
             "A form can only be posted to an http or https redirect_uri. Send response_mode=query.",
         )),

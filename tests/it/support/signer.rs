@@ -27,8 +27,11 @@ impl ClientKey {
     pub(crate) fn sign_with(&self, header: Value, claims: &Value) -> String {
         let mut head = json!({ "alg": self.algorithm.as_str(), "kid": self.kid });
         head.as_object_mut().unwrap().extend(header.as_object().unwrap().clone());
-        let signed =
-            format!("{}.{}", base64url(head.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+        let signed = format!(
+            "{}.{}",
+            base64url(head.to_string().as_bytes()),
+            base64url(claims.to_string().as_bytes())
+        );
         let signature = base64url(&self.key.sign(signed.as_bytes()).unwrap());
         format!("{signed}.{signature}")
     }
