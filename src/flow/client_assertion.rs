@@ -14,6 +14,7 @@ use crate::digest::{Digest32, sha256};
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_metadata::Profile;
+use crate::oauth::profile::AssertionAudience;
 use crate::secret::{ClientAssertion, ClientId};
 
 /// The one `client_assertion_type` (RFC 7523 §2.2).
@@ -27,8 +28,6 @@ const REQUIRED: &[&str] = &["iss", "sub", "aud", "exp", "jti"];
 const ENDPOINTS: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
 /// `exp` may lie so far ahead, and a client's clock may run so much ahead of ours.
-const LONGEST: Duration = Duration::from_secs(5 * 60);
-const LONGEST_AT_CERTIFICATION: Duration = Duration::from_secs(60 * 60);
 const CLOCK_AHEAD: Duration = Duration::from_secs(10);
 /// The clocks of two nodes differ by less: until then after its end, no node may meet an assertion anew.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
@@ -146,14 +145,15 @@ fn under_its_secret(
 
 /// What is asked beyond the claims' types, `iss`, the names in `aud`, and times that have passed or not come.
 fn single_use(client: &Client, claims: &Claims, now: Timestamp) -> Outcome<SingleUse> {
-    let certification = client.metadata.profile == Profile::OidcCertification;
+    let profile = client.metadata.profile;
     if claims.str("sub") != Some(client.id.as_str()) {
         return Err(Rejection::invalid_client("sub of the assertion is not the client"));
     }
-    if !certification && !claims.get("aud").is_some_and(Value::is_string) {
+    let may_be_list = profile.assertion_audience() == AssertionAudience::AnyOfOurs;
+    if !may_be_list && !claims.get("aud").is_some_and(Value::is_string) {
         return Err(Rejection::invalid_client("aud of the assertion is a list"));
     }
-    let longest = if certification { LONGEST_AT_CERTIFICATION } else { LONGEST };
+    let longest = Duration::from_secs(profile.longest_assertion());
     let Some(exp) = claims.millis("exp").map(Timestamp::from_millis) else {
         return Err(Rejection::invalid_client("exp of the assertion is no date"));
     };
@@ -172,10 +172,10 @@ fn single_use(client: &Client, claims: &Claims, now: Timestamp) -> Outcome<Singl
 /// others, could be somebody else's to replay.
 fn audiences(op: &Provider, profile: Profile) -> Vec<String> {
     let issuer = &op.policy.issuer;
-    let endpoints = match profile {
-        Profile::OAuth21 => 0,
-        Profile::Default => 1,
-        Profile::OidcCertification => ENDPOINTS.len(),
+    let endpoints = match profile.assertion_audience() {
+        AssertionAudience::Issuer => 0,
+        AssertionAudience::IssuerOrTokenEndpoint => 1,
+        AssertionAudience::AnyOfOurs => ENDPOINTS.len(),
     };
     let endpoints = ENDPOINTS.iter().take(endpoints).map(|path| issuer.url(path));
     std::iter::once(issuer.as_str().to_owned()).chain(endpoints).collect()

@@ -34,6 +34,8 @@ struct Rules {
     assertion_audience: AssertionAudience,
     /// The longest time in seconds that a client assertion may be good for.
     longest_assertion: u64,
+    /// A fragment of a `request_uri` is the digest of what is there (OpenID Connect Core §6.2).
+    request_digests: bool,
     /// Redirect URIs at `http://localhost` (RFC 8252 §8.3).
     localhost_redirects: bool,
     /// `client_secret_jwt`: a secret that this server has to be able to read.
@@ -49,6 +51,7 @@ const fn rules(profile: Profile) -> Rules {
             assertion_audience: AssertionAudience::IssuerOrTokenEndpoint,
             // What Authlib signs.
             longest_assertion: 3600,
+            request_digests: true,
             localhost_redirects: true,
             readable_secrets: true,
         },
@@ -58,6 +61,7 @@ const fn rules(profile: Profile) -> Rules {
             strict_request_objects: true,
             assertion_audience: AssertionAudience::Issuer,
             longest_assertion: 300,
+            request_digests: true,
             localhost_redirects: false,
             readable_secrets: false,
         },
@@ -67,6 +71,7 @@ const fn rules(profile: Profile) -> Rules {
             strict_request_objects: false,
             assertion_audience: AssertionAudience::AnyOfOurs,
             longest_assertion: 3600,
+            request_digests: false,
             localhost_redirects: true,
             readable_secrets: true,
         },
@@ -97,6 +102,12 @@ impl Profile {
     /// How far ahead the `exp` of a client assertion may be, in seconds.
     pub const fn longest_assertion(self) -> u64 {
         rules(self).longest_assertion
+    }
+
+    /// Whether the fragment of a `request_uri` has to be the digest of its content. The certification registers the digest
+    /// of something else, to make each address its own; what the object says is signed either way.
+    pub const fn checks_request_digests(self) -> bool {
+        rules(self).request_digests
     }
 
     /// Whether redirect URIs may be at `http://localhost`.

@@ -79,7 +79,11 @@ pub fn read(sent: &Map<String, Value>, terms: &Terms<'_>) -> Result<ClientMetada
     let scope = scope(&members, terms.scope)?;
     members.insert("scope".to_owned(), json!(scope));
     members.insert("profile".to_owned(), json!(terms.profile));
-    let metadata = ClientMetadata::from_json(&Value::Object(members))?;
+    let mut metadata = ClientMetadata::from_json(&Value::Object(members))?;
+    // A client says nothing of PKCE when it registers; the certification's send none.
+    if terms.profile.may_waive_pkce() && !metadata.is_public() {
+        metadata.require_pkce = Some(false);
+    }
     check_types(&metadata)?;
     check_initiate_login(&metadata)?;
     Ok(metadata)

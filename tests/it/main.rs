@@ -51,6 +51,10 @@ macro_rules! specs {
         mod account_pages;
         mod apis;
         mod bad_input;
+        mod certification;
+        mod certification_dynamic;
+        mod certification_fetching;
+        mod certification_logout;
         mod client_keys;
         mod cookie_gate;
         mod cookie_life;

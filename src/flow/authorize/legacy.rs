@@ -16,7 +16,7 @@ use crate::flow::rejection::Rejection;
 use crate::model::client::Client;
 use crate::model::family::FamilySecretId;
 use crate::model::rotation::Counters;
-use crate::oauth::client_metadata::Profile;
+use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::grant_type::GrantType;
 use crate::oauth::params::Params;
@@ -27,7 +27,7 @@ use crate::storage::{NewFamily, RedeemRequest, Redeemed, Redemption};
 
 /// Whether there are such response types for this client at all.
 pub(super) fn offered(op: &Provider, client: &Client) -> bool {
-    op.policy.legacy_response_types && client.metadata.profile == Profile::OidcCertification
+    op.policy.legacy_response_types && client.metadata.profile.has_legacy_response_types()
 }
 
 /// What requests for an ID token from the authorization endpoint have to say besides.

@@ -16,7 +16,6 @@ use crate::digest::{base64url, base64url_decode, sha256};
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::model::client::Client;
-use crate::oauth::client_metadata::Profile;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 
@@ -74,7 +73,7 @@ pub(super) async fn effective<'p>(
 
 /// Whether nothing but the signed parameters counts (RFC 9101 §6.3).
 pub(super) fn counts_alone(client: &Client) -> bool {
-    client.metadata.profile == Profile::OAuth21 || client.metadata.require_signed_request_object
+    client.metadata.profile.strict_request_objects() || client.metadata.require_signed_request_object
 }
 
 /// The object at a registered `request_uri`.
@@ -96,7 +95,7 @@ async fn fetched(op: &Provider, client: &Client, uri: &str) -> Outcome<String> {
     })?;
     // OpenID Connect Core §6.2. The certification registers the digest of something else, to make each address its own;
     // what the object says is signed either way.
-    let checked = !fragment.is_empty() && client.metadata.profile != Profile::OidcCertification;
+    let checked = !fragment.is_empty() && client.metadata.profile.checks_request_digests();
     if checked && fragment != base64url(sha256(&fetched.body).as_bytes()) {
         return Err(refused("the fragment is not the digest of the content"));
     }
@@ -111,7 +110,7 @@ async fn verified(
     object: &str,
     now: Timestamp,
 ) -> Outcome<Map<String, Value>> {
-    let strict = client.metadata.profile == Profile::OAuth21;
+    let strict = client.metadata.profile.strict_request_objects();
     let keys = op.client_keys.of(op, client, kid(object).as_deref(), now).await.map_err(unverified)?;
     let terms = Terms { longest: LONGEST, typ: &TYPES, now_millis: now.millis() };
     let opened = jws::open(object, keys.as_ref(), &terms).map_err(|why| unverified(why.reason()))?;

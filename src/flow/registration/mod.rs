@@ -157,7 +157,7 @@ async fn metadata(op: &Provider, sent: &Map<String, Value>) -> Result<ClientMeta
     let policy = &op.policy.registration;
     let terms = Terms { scope: &policy.scope, profile: policy.profile };
     let mut metadata = registration_rules::read(sent, &terms)?;
-    clients::check_algorithms(op, &metadata)?;
+    clients::check_deployment(op, &metadata)?;
     // Codes that come there are redeemed by this server, for its own clients.
     let ours = |uri: &RedirectUri| op.policy.browser.is_callback(uri.as_str());
     if metadata.redirect_uris.iter().any(ours) {
