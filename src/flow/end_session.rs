@@ -87,7 +87,12 @@ impl Wish {
 ///
 /// # Errors
 /// A page: a request that contradicts itself, or an address that is not the relying party's. Nothing has ended then.
-pub async fn begin(op: &Provider, params: &Params, browser: &Browser, now: Timestamp) -> Result<Step, Refusal> {
+pub async fn begin(
+    op: &Provider,
+    params: &Params,
+    browser: &Browser,
+    now: Timestamp,
+) -> Result<Step, Refusal> {
     answer(op, params, browser, false, now).await
 }
 
@@ -260,10 +265,7 @@ fn hint(op: &Provider, params: &Params, now: Timestamp) -> Result<Option<Claims>
 
 /// `post_logout_redirect_uri`, which must be registered exactly as it is sent (OpenID Connect RP-Initiated Logout §3),
 /// with `state`.
-fn back(
-    client: &Client,
-    params: &Params,
-) -> Result<Option<(ProvenRedirectUri, Option<String>)>, Refusal> {
+fn back(client: &Client, params: &Params) -> Result<Option<(ProvenRedirectUri, Option<String>)>, Refusal> {
     let Some(uri) = params.get("post_logout_redirect_uri") else { return Ok(None) };
     let registered = client.metadata.post_logout_redirect_uris.iter().find(|known| known.as_str() == uri);
     let registered = registered.ok_or_else(|| {

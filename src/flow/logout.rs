@@ -25,7 +25,11 @@ pub struct LoggedOut {
 impl LoggedOut {
     /// With the longest access-token life from `now`.
     pub fn new(op: &Provider, ended: Ended, now: Timestamp) -> Self {
-        Self { ended, relying_parties: ended.relying_parties, tokens_accepted_until: now.plus(longest_access_token(op)) }
+        Self {
+            ended,
+            relying_parties: ended.relying_parties,
+            tokens_accepted_until: now.plus(longest_access_token(op)),
+        }
     }
 }
 

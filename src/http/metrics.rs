@@ -145,7 +145,11 @@ impl Metrics {
             "Refresh tokens presented since start, by verdict",
             verdicts.clone(),
         );
-        registry.register("logout_notices", "Notices to relying parties since start, by result", notices.clone());
+        registry.register(
+            "logout_notices",
+            "Notices to relying parties since start, by result",
+            notices.clone(),
+        );
         registry.register("db_pool_connections", "Database connections, by state", connections.clone());
         registry.register("password_hash_jobs", "Password hashes, by state", hashing.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);

@@ -154,7 +154,8 @@ const REPLAYED: Sql = Sql::both(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] = &[INSERT, INSERT_CONSENTED, NOTE_CLIENT, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
+pub(super) const ALL: &[Sql] =
+    &[INSERT, INSERT_CONSENTED, NOTE_CLIENT, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
 
 #[derive(sqlx::FromRow)]
 struct RedeemedRow {

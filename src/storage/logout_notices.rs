@@ -57,8 +57,9 @@ macro_rules! for_both {
 const OF_SESSION: Sql = for_both!("s.id = $2");
 // Sessions that have expired are among them: whoever ends everything of a user means all of it.
 const OF_USER: Sql = for_both!("s.user_id = $2 AND s.id <> $3");
-const CLIENTS_OF_SESSION: Sql =
-    Sql::both("SELECT client_id FROM session_client WHERE session_id = $1 ORDER BY created_at, client_id LIMIT 100");
+const CLIENTS_OF_SESSION: Sql = Sql::both(
+    "SELECT client_id FROM session_client WHERE session_id = $1 ORDER BY created_at, client_id LIMIT 100",
+);
 // Asked every second: SQLite's one writer is not to be kept busy by it.
 const IS_DUE: Sql = Sql::both("SELECT next_at FROM logout_notice WHERE next_at <= $1 LIMIT 1");
 macro_rules! claim {
@@ -268,13 +269,8 @@ impl Store {
     /// # Errors
     /// A storage fault; then it is tried again when the lease is over.
     pub async fn finish_notice(&self, notice: &Notice, attempted: &Attempted) -> Result<bool, Error> {
-        let args = args![
-            notice.id.0,
-            notice.attempts,
-            attempted.next_at,
-            attempted.delivered_at,
-            &attempted.result
-        ];
+        let args =
+            args![notice.id.0, notice.attempts, attempted.next_at, attempted.delivered_at, &attempted.result];
         Ok(self.db.write(&FINISH, args).await? == 1)
     }
 

@@ -49,7 +49,7 @@ macro_rules! specs {
         mod account_endings;
         mod account_own;
         mod account_pages;
-        mod apis;
+        mod backchannel_logout;
         mod bad_input;
         mod certification;
         mod certification_dynamic;
@@ -64,9 +64,10 @@ macro_rules! specs {
         mod cors;
         mod coverage;
         mod crash;
-        mod form_post;
+        mod end_session;
         mod forward_auth;
         mod forwarded;
+        mod frontchannel_logout;
         mod handoff;
         mod jwt_attacks;
         mod jwt_attacks_requests;
@@ -74,7 +75,7 @@ macro_rules! specs {
         mod legacy_response_types;
         mod login;
         mod logout;
-        mod oidc_claims;
+        mod logout_notices;
         mod oidc_core;
         mod opaque_tokens;
         mod outage;
