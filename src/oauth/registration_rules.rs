@@ -94,6 +94,8 @@ pub fn shown(metadata: &ClientMetadata) -> Map<String, Value> {
     let Ok(Value::Object(mut all)) = serde_json::to_value(metadata) else { return Map::new() };
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || *value == json!(false);
     all.retain(|name, value| MEMBERS.contains(&name.as_str()) && !is_empty(value));
+    // Not written where it is the default.
+    all.insert("subject_type".to_owned(), json!(metadata.subject_type));
     all
 }
 

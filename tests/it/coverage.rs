@@ -6,7 +6,7 @@ use signet::http::routes::{ADMIN, ANY, DEMO_API, DEVELOPMENT, PUBLIC, Row};
 use super::*;
 
 /// Path, and the statuses of: a plain GET, an empty POST form, and a POST form (or query) with a repeated parameter.
-const PUBLIC_ROWS: [(&str, u16, u16, u16); 34] = [
+const PUBLIC_ROWS: [(&str, u16, u16, u16); 35] = [
     ("/.well-known/openid-configuration", 200, 405, 405),
     ("/.well-known/oauth-authorization-server", 200, 405, 405),
     ("/.well-known/jwks.json", 200, 405, 405),
@@ -20,6 +20,9 @@ const PUBLIC_ROWS: [(&str, u16, u16, u16); 34] = [
     ("/token", 405, 400, 400),
     ("/revoke", 405, 401, 400),
     ("/introspect", 405, 401, 400),
+    // Registration is off.
+    ("/register", 405, 403, 403),
+    ("/register/{client_id}", 403, 405, 405),
     ("/userinfo", 401, 401, 400),
     ("/login", 400, 400, 400),
     ("/consent", 400, 400, 400),

@@ -51,11 +51,7 @@ macro_rules! specs {
         mod account_pages;
         mod backchannel_logout;
         mod bad_input;
-        mod certification;
-        mod certification_dynamic;
-        mod certification_fetching;
-        mod certification_logout;
-        mod client_keys;
+        mod client_metadata_documents;
         mod cookie_gate;
         mod cookie_life;
         mod cookie_mode;
@@ -94,8 +90,8 @@ macro_rules! specs {
         mod rfc6749_clients;
         mod rfc6750;
         mod rfc7009;
-        mod rfc7523;
-        mod rfc7523_keys;
+        mod rfc7591;
+        mod rfc7592;
         mod rfc7636;
         mod rfc7662;
         mod rfc8414;

@@ -69,7 +69,7 @@ pub struct RotatedSecret {
 /// # Errors
 /// An id or metadata that cannot be, an id that is taken, or a fault.
 pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
-    let created = make(op, by, request)?;
+    let created = make(op, by, request).await?;
     let entry = by.audit(op, Event::ClientCreated)?.client(&created.client.id);
     op.store.create_client(&created.client, &entry).await?;
     op.clients.forget();
@@ -80,7 +80,7 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
 ///
 /// # Errors
 /// An id or metadata that cannot be, or a fault.
-pub(in crate::flow) fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
+pub(in crate::flow) async fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     request.metadata.validate()?;
     check_algorithms(op, &request.metadata)?;
     sector::check(op, &request.metadata).await?;

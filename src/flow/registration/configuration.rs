@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::policy::RegistrationMode;
 use crate::flow::rejection::Rejection;
+use crate::flow::sector;
 use crate::model::audit::{Event, Origin};
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
@@ -77,6 +78,9 @@ pub async fn replace(
     let Owner { mut client, token } = owner;
     check_identity(&client, sent, now)?;
     let metadata = metadata(op, sent).await?;
+    if sector::concerns(&client.metadata, &metadata) {
+        sector::check(op, &metadata).await?;
+    }
     for _ in 0..TRIES {
         let (before, after) =
             (client.metadata.token_endpoint_auth_method, metadata.token_endpoint_auth_method);

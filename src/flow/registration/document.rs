@@ -12,6 +12,7 @@ use super::{Problem, metadata, throttle};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Reason, Rejection};
+use crate::flow::sector;
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
@@ -160,7 +161,7 @@ async fn read(op: &Provider, id: &ClientId) -> Outcome<(ClientMetadata, Duration
         code: ErrorCode::InvalidClient,
         description: "The metadata document of this client could not be fetched from its client_id. Its makers have to \
                       serve it there.",
-        reason: Reason::HiddenDetail(format!("{id}: {error:?}")),
+        reason: Reason::HiddenDetail(format!("{id}: {error}")),
     })?;
     let is_json = |kind: &str| kind == "application/json" || kind.ends_with("+json");
     if !fetched.media_type.as_deref().is_some_and(is_json) {
@@ -175,6 +176,7 @@ async fn read(op: &Provider, id: &ClientId) -> Outcome<(ClientMetadata, Duration
         Problem::Metadata(problem) => unusable(id, &problem.to_string()),
         other => unusable(id, &format!("{other:?}")),
     })?;
+    sector::check(op, &metadata).await.map_err(|problem| unusable(id, &problem.to_string()))?;
     Ok((metadata, fetched.max_age.unwrap_or(UNSAID).clamp(SHORTEST, LONGEST)))
 }
 

@@ -131,7 +131,7 @@ pub async fn register(
 ) -> Result<NewRegistration, Problem> {
     let metadata = metadata(op, sent).await?;
     let by = By { actor: "anonymous", origin, now };
-    let Created { mut client, secret } = clients::make(op, &by, CreateClient { id: None, metadata })?;
+    let Created { mut client, secret } = clients::make(op, &by, CreateClient { id: None, metadata }).await?;
     let token = RegistrationToken::new(op.entropy.secret(TOKEN_PREFIX)?);
     client.registered = Registered::Dynamic;
     client.registration_token = Some(RegistrationTokenHash::from(&token));

@@ -14,7 +14,7 @@ pub(crate) mod operator;
 pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod proxy;
-pub(crate) mod redirects;
+pub(crate) mod registrar;
 pub(crate) mod server;
 pub(crate) mod signer;
 pub(crate) mod surfer;
