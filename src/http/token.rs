@@ -93,6 +93,7 @@ fn parse(grant: GrantType, params: &mut Params) -> Outcome<TokenRequest> {
             scope: scope(params)?,
             resources: target::parse(params.all("resource"))?,
         }),
+        GrantType::Implicit => Err(UNSUPPORTED),
     }
 }
 
