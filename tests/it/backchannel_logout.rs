@@ -13,7 +13,7 @@ use signet_verify::jose::claims::Expect;
 use signet_verify::jose::jws;
 
 use super::*;
-use crate::support::neighbour::{Neighbour, Seen};
+use crate::support::neighbour::Seen;
 
 pub(super) const PATH: &str = "/logout?tenant=1";
 

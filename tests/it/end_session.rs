@@ -339,7 +339,7 @@ mod the_question {
     fn is_answered_by_its_own_form_only() {
         with_server(async |s| {
             let (mut browser, _) = signed_in(s, "web").await;
-            let response = ask(&mut browser, &[]).await;
+            let response = ask(&mut browser, &[("state", "x")]).await;
             let page = question(&browser, &response).await;
             let (other, _) = signed_in(s, "web").await;
             let theirs = ask(&mut other.clone(), &[]).await;

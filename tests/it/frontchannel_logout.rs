@@ -32,6 +32,7 @@ fn the_page_loads_those_of_every_client_of_the_session_and_then_goes_on() {
     with_server(async |s| {
         with_pages(s).await;
         let (mut browser, tokens) = signed_in(s, "web").await;
+        s.advance(SECOND);
         s.tokens_of(&mut browser, "app", "openid").await;
         s.tokens_of(&mut browser, "post", "openid").await;
         // Another browser's session is none of it.

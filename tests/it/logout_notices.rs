@@ -12,7 +12,6 @@ use super::backchannel_logout::{PATH, notices, party, sid, signed_in, tell, toke
 use super::outage::behind_proxy;
 use super::*;
 use crate::support::inside::Inside;
-use crate::support::neighbour::Neighbour;
 use crate::support::proxy::Road;
 
 mod delivery {
