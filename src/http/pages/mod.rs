@@ -10,6 +10,11 @@ pub mod logout;
 pub mod view;
 pub mod words;
 
+/// The templates of the pages that have a file of their own.
+fn more_templates() -> impl Iterator<Item = (&'static str, &'static str)> {
+    account::TEMPLATES.into_iter().chain(form_post::TEMPLATES)
+}
+
 #[cfg(test)]
 mod account_tests;
 #[cfg(test)]

@@ -201,9 +201,7 @@ impl Pages {
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(TemplateError)?;
         templates.set_syntax(syntax);
-        for (name, source) in
-            TEMPLATES.into_iter().chain(super::account::TEMPLATES).chain(super::form_post::TEMPLATES)
-        {
+        for (name, source) in TEMPLATES.into_iter().chain(super::more_templates()) {
             templates.add_template(name, source).map_err(TemplateError)?;
         }
         Ok(Self { templates, site })
