@@ -211,7 +211,9 @@ impl List<'_> {
             self.add(format!("header with {more} once more"), token);
         }
         let open = claims.strip_suffix('}').unwrap();
-        for more in [r#""sub":"admin""#, r#""s\u0075b":"admin""#, r#""exp":9999999999"#, r#""x":{"a":1,"a":2}"#] {
+        for more in
+            [r#""sub":"admin""#, r#""s\u0075b":"admin""#, r#""exp":9999999999"#, r#""x":{"a":1,"a":2}"#]
+        {
             let token = signer.token_of(header.as_bytes(), format!("{open},{more}}}").as_bytes());
             self.add(format!("claims with {more} once more"), token);
         }
@@ -226,9 +228,9 @@ impl List<'_> {
             format!("{open},\"x\":1e999}}"),
         ] {
             let token = signer.token_of(header.as_bytes(), payload.as_bytes());
-            self.add(format!("payload {:.40}", payload), token);
+            self.add(format!("payload {payload:.40}"), token);
             let token = signer.token_of(payload.as_bytes(), claims.as_bytes());
-            self.add(format!("header {:.40}", payload), token);
+            self.add(format!("header {payload:.40}"), token);
         }
         let latin = [open.as_bytes(), b",\"name\":\"\xe9\"}"].concat();
         self.add("payload that is not UTF-8", signer.token_of(header.as_bytes(), &latin));
@@ -241,7 +243,8 @@ impl List<'_> {
         }
         for name in ["iss", "sub", "jti", "client_id", "scope", "sid", "nonce", "azp"] {
             let own = self.kind.claims.get(name).cloned().unwrap_or(json!("x"));
-            for value in [json!(true), json!(0), json!(1.5), json!([]), json!([own]), json!({}), Value::Null] {
+            for value in [json!(true), json!(0), json!(1.5), json!([]), json!([own]), json!({}), Value::Null]
+            {
                 self.add(format!("{name} {value}"), self.with_claim(name, &value));
             }
         }
@@ -260,7 +263,9 @@ impl List<'_> {
             }
         }
         let own = self.kind.claims.get("aud").cloned().unwrap_or(json!("x"));
-        for value in [json!(true), json!(0), json!([own, 1]), json!([[own]]), json!({ "a": own }), Value::Null] {
+        for value in
+            [json!(true), json!(0), json!([own, 1]), json!([[own]]), json!({ "a": own }), Value::Null]
+        {
             self.add(format!("aud {value}"), self.with_claim("aud", &value));
         }
     }
@@ -288,7 +293,7 @@ impl List<'_> {
             "nobody\u{0}".to_owned(),
             "x".repeat(3000),
         ] {
-            self.add(format!("iss {:.60}", iss), self.with_claims(&json!({ "iss": iss })));
+            self.add(format!("iss {iss:.60}"), self.with_claims(&json!({ "iss": iss })));
         }
         if self.kind.audience {
             for aud in [
@@ -337,7 +342,9 @@ impl List<'_> {
     /// Serialisations, part counts and encodings of a genuine token that are not its own.
     fn forms(&mut self) {
         let good = self.genuine();
-        let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+        let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+            panic!("three parts")
+        };
         let flat = json!({ "protected": header, "payload": payload, "signature": signature });
         let general = json!({ "payload": payload,
             "signatures": [{ "protected": header, "signature": signature }] });
@@ -371,7 +378,7 @@ impl List<'_> {
             good.replace('.', "\u{ff0e}"),
             good.to_uppercase(),
         ] {
-            self.add(format!("the form {:.60}", token), token);
+            self.add(format!("the form {token:.60}"), token);
         }
         // Bits that the last character does not use: another spelling of the same bytes.
         for other in non_canonical(signature) {

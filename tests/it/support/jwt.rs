@@ -73,9 +73,7 @@ impl Signer {
         let bytes = |name: &str| base64url_decode(jwk[name].as_str().unwrap()).unwrap();
         // id-ecPublicKey with prime256v1, id-Ed25519, rsaEncryption.
         let (identifier, key) = match self.algorithm() {
-            Algorithm::Es256 => {
-                ("MBMGByqGSM49AgEGCCqGSM49AwEH", [vec![4], bytes("x"), bytes("y")].concat())
-            }
+            Algorithm::Es256 => ("MBMGByqGSM49AgEGCCqGSM49AwEH", [vec![4], bytes("x"), bytes("y")].concat()),
             Algorithm::EdDsa => ("MAUGAytlcA==", bytes("x")),
             Algorithm::Rs256 | Algorithm::Ps256 => {
                 let integer = |name| der(2, &[vec![0], bytes(name)].concat());
@@ -108,8 +106,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 pub(crate) fn under_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
     let content =
         format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
-    let mac =
-        ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret), content.as_bytes());
+    let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret), content.as_bytes());
     format!("{content}.{}", base64url(mac.as_ref()))
 }
 
