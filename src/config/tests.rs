@@ -11,7 +11,16 @@ use super::*;
 const CANARY: &str = "canary-b7c1d9";
 
 /// Keys that any text will do for.
-const FREE: [&str; 5] = ["keys.dir", "tls.certificate", "tls.key", "http.place_header", "registration.scope"];
+const FREE: [&str; 8] = [
+    "keys.dir",
+    "tls.certificate",
+    "tls.key",
+    "http.place_header",
+    "registration.scope",
+    "registration.metadata_document_hosts",
+    "fetch.trusted_authorities",
+    "fetch.private_hosts",
+];
 /// Keys that have no default.
 const OPTIONAL: [&str; 3] = ["keys.master_key", "tls.certificate", "tls.key"];
 

@@ -14,7 +14,7 @@ mod target;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -61,9 +61,9 @@ struct Inner {
     timeout: Duration,
     private_hosts: Vec<String>,
     /// Connects to public addresses only.
-    public: Client,
+    public: Lazy,
     /// For hosts that may be at private ones. The two share no connections.
-    private: Client,
+    private: Lazy,
     places: Arc<Semaphore>,
     hosts: Hosts,
 }
@@ -134,7 +134,12 @@ impl Fetcher {
         let lookups = Arc::new(Semaphore::new(most));
         let client = |may_be_private| {
             let resolver = Checked { may_be_private, lookups: Arc::clone(&lookups) };
-            client(resolver, authorities.clone()).map_err(|error| format!("TLS cannot be set up: {error}."))
+            let client = Lazy { resolver, authorities: authorities.clone(), made: OnceLock::new() };
+            // What was configured is tried before anything listens.
+            if !authorities.is_empty() {
+                client.get().map_err(|_| "TLS cannot be set up with these authorities.")?;
+            }
+            Ok::<_, String>(client)
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -154,7 +159,7 @@ impl Fetcher {
     /// [`FetchError`].
     pub async fn get(&self, url: &str, accept: &'static str) -> Result<Fetched, FetchError> {
         let target = target::judge(url, &self.inner.private_hosts)?;
-        let request = self.client(&target).get(target.url.clone()).header(ACCEPT, accept);
+        let request = self.client(&target)?.get(target.url.clone()).header(ACCEPT, accept);
         self.bounded(&target.host, async { answer::document(send(request).await?).await }).await
     }
 
@@ -166,7 +171,7 @@ impl Fetcher {
         let target = target::judge(url, &self.inner.private_hosts)?;
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self
-            .client(&target)
+            .client(&target)?
             .post(target.url.clone())
             .header(ACCEPT, "*/*")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -174,8 +179,8 @@ impl Fetcher {
         self.bounded(&target.host, async { Ok(send(request).await?.status().as_u16()) }).await
     }
 
-    fn client(&self, target: &Target) -> &Client {
-        if target.may_be_private { &self.inner.private } else { &self.inner.public }
+    fn client(&self, target: &Target) -> Result<&Client, FetchError> {
+        if target.may_be_private { self.inner.private.get() } else { self.inner.public.get() }
     }
 
     /// An exchange with a host, once there is a place for it, and all of it in time.
@@ -201,6 +206,28 @@ impl Fetcher {
         let first = of_host.acquire_owned().await.ok()?;
         let second = Arc::clone(&self.inner.places).acquire_owned().await.ok()?;
         Some([first, second])
+    }
+}
+
+/// A client that is made when it is first used: reading the machine's authorities takes longer than the rest of the start,
+/// and most servers fetch nothing at first, some never.
+#[derive(Debug)]
+struct Lazy {
+    resolver: Checked,
+    authorities: Vec<Certificate>,
+    made: OnceLock<Client>,
+}
+
+impl Lazy {
+    fn get(&self) -> Result<&Client, FetchError> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let made = client(self.resolver.clone(), self.authorities.clone()).map_err(|error| {
+            tracing::error!(%error, "TLS cannot be set up: nothing can be fetched");
+            FetchError::Unreachable
+        })?;
+        Ok(self.made.get_or_init(|| made))
     }
 }
 

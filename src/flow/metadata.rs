@@ -3,10 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::policy::{Policy, RegistrationMode};
+use crate::oauth::acr;
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_rules::SIGNING_ALGORITHMS;
 use crate::oauth::grant_type::GrantType;
+use crate::oauth::response_type::ResponseType;
 use crate::oauth::scope::{ADDRESS, EMAIL, OFFLINE_ACCESS, OPENID, PHONE, PROFILE};
 
 /// The claims a client may meet beside those of its own rules.
@@ -44,13 +46,6 @@ const CLAIMS: [&str; 32] = [
     "phone_number_verified",
     "updated_at",
 ];
-
-/// The response types of the certification profile (OpenID Connect Core §3.2, §3.3).
-const LEGACY_RESPONSE_TYPES: [&str; 6] =
-    ["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"];
-
-/// Not in the document unless the response types that go with it are.
-const IMPLICIT: &str = "implicit";
 
 /// Where the configuration of the revocation feed is (docs/revocation-feed.md §4).
 const FEED: &str = "/.well-known/revocation-configuration";
@@ -92,18 +87,17 @@ fn endpoints(policy: &Policy) -> Value {
 /// What the authorization endpoint takes. Request objects are never unsigned, so `none` is not listed.
 fn requests(policy: &Policy) -> Value {
     let legacy = policy.legacy_response_types;
-    let types = if legacy { &LEGACY_RESPONSE_TYPES[..] } else { &["code"] };
     let modes = if legacy { &["query", "form_post", "fragment"][..] } else { &["query", "form_post"] };
     json!({
-        "response_types_supported": types,
+        "response_types_supported": ResponseType::offered(legacy),
         "response_modes_supported": modes,
-        "grant_types_supported": grant_types(legacy),
+        "grant_types_supported": GrantType::offered(legacy).collect::<Vec<_>>(),
         "scopes_supported": [OPENID, PROFILE, EMAIL, ADDRESS, PHONE, OFFLINE_ACCESS],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "display_values_supported": ["page", "popup", "touch", "wap"],
         "ui_locales_supported": ["en"],
-        "acr_values_supported": ["1"],
+        "acr_values_supported": acr::SUPPORTED,
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": true,
         "request_parameter_supported": true,
@@ -111,11 +105,6 @@ fn requests(policy: &Policy) -> Value {
         "require_request_uri_registration": true,
         "request_object_signing_alg_values_supported": SIGNING_ALGORITHMS,
     })
-}
-
-fn grant_types(legacy: bool) -> Vec<&'static str> {
-    let known = GrantType::ALL.iter().map(|grant| grant.as_str()).filter(|grant| *grant != IMPLICIT);
-    known.chain(legacy.then_some(IMPLICIT)).collect()
 }
 
 fn client_authentication() -> Value {

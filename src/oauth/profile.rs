@@ -290,7 +290,7 @@ mod tests {
         let audiences = Profile::ALL.iter().map(|profile| profile.assertion_audience());
         assert!(audiences.eq([IssuerOrTokenEndpoint, Issuer, AnyOfOurs]));
         let lives = Profile::ALL.iter().map(|profile| profile.longest_assertion());
-        assert!(lives.eq([300, 300, 3600]));
+        assert!(lives.eq([3600, 300, 3600]));
         let strict = Profile::ALL.iter().map(|profile| profile.strict_request_objects());
         assert!(strict.eq([false, true, false]));
     }

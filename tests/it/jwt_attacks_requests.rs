@@ -1,5 +1,4 @@
-//! The attacks of `support/attacks.rs` on request objects (RFC 9101) and on the hint at `/end_session`, as soon as the
-//! discovery document says that there are such.
+//! The attacks of `support/attacks.rs` on request objects (RFC 9101) and on the hint at `/end_session`.
 
 use signet::oauth::algorithm::Algorithm;
 
@@ -7,17 +6,9 @@ use super::*;
 use crate::support::attacks::{self, Kind};
 use crate::support::jwt::Signer;
 
-async fn advertises(s: &Server, member: &str) -> bool {
-    let document = s.get("/.well-known/openid-configuration").send().await.ok().json();
-    !matches!(document.get(member), None | Some(Value::Bool(false)))
-}
-
 #[test]
 fn as_a_request_object() {
     with_server(async |s| {
-        if !advertises(s, "request_parameter_supported").await {
-            return;
-        }
         let signer = Signer::new(Algorithm::Es256, "key-1");
         let metadata = json!({ "token_endpoint_auth_method": "none", "jwks": signer.jwks(),
             "redirect_uris": [CALLBACK], "scope": "openid read", "audience": [AUDIENCE], "first_party": true });
@@ -66,9 +57,6 @@ fn as_a_request_object() {
 #[test]
 fn as_a_hint_at_the_end_of_a_session() {
     with_server(async |s| {
-        if !advertises(s, "end_session_endpoint").await {
-            return;
-        }
         let back = "https://app.example.com/signed-out";
         s.patch_client("app", json!({ "post_logout_redirect_uris": [back] })).await;
         let mut browser = Browser::new(s);
