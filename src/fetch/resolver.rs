@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::target::{is_allowed, is_localhost};
 
 /// Resolves with what the operating system asks.
+#[derive(Clone, Debug)]
 pub(super) struct Checked {
     pub(super) may_be_private: bool,
     /// A lookup cannot be called off: it may outlive whoever asked for it, so these bound the threads it takes.
