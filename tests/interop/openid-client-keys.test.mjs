@@ -51,7 +51,7 @@ describe("openid-client with keys", () => {
     key = await keyPair("rp-1");
     const jwksUri = party.publish("/jwks.json", { keys: [key.jwk] });
     web = await register({
-      ...base, token_endpoint_auth_method: "private_key_jwt", jwks_uri: jwksUri,
+      ...base, scope: `${scope} phone`, token_endpoint_auth_method: "private_key_jwt", jwks_uri: jwksUri,
       request_uris: [`${party.origin}/request.jwt`],
     });
   });

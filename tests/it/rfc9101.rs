@@ -79,6 +79,7 @@ mod s6_validating_jwt_based_requests {
                     assert_eq!(tokens.body["scope"], "openid read");
                 }
                 s.delete_client("signing").await;
+                s.advance(SECOND);
             }
         });
     }

@@ -54,13 +54,20 @@ export class Browser {
 
 /** The request that a page's form makes to another origin (OAuth 2.0 Form Post Response Mode §2). */
 function formElsewhere(html) {
-  const action = /<form[^>]* action="(https?:[^"]+)"/.exec(html)?.[1].replaceAll("&amp;", "&");
-  if (!action || new URL(action).origin === issuer) return undefined;
-  return new Request(action, { method: "POST", body: new URLSearchParams(hiddenFields(html)) });
+  const action = /<form[^>]* action="(https?:[^"]+)"/.exec(html)?.[1];
+  if (!action || new URL(unescaped(action)).origin === issuer) return undefined;
+  return new Request(unescaped(action), { method: "POST", body: new URLSearchParams(hiddenFields(html)) });
 }
 
 /** The hidden fields of a page. */
 export function hiddenFields(html) {
   const inputs = html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)">/g);
-  return Object.fromEntries([...inputs].map(([, name, value]) => [name, value]));
+  return Object.fromEntries([...inputs].map(([, name, value]) => [name, unescaped(value)]));
+}
+
+/** A text as it was before it was escaped for HTML. */
+function unescaped(text) {
+  const named = { amp: "&", lt: "<", gt: ">", quot: '"' };
+  return text.replace(/&(?:#x([0-9a-f]+)|#([0-9]+)|([a-z]+));/gi, (_, hex, decimal, name) =>
+    name ? named[name] : String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(decimal)));
 }

@@ -211,9 +211,14 @@ impl List<'_> {
             self.add(format!("header with {more} once more"), token);
         }
         let open = claims.strip_suffix('}').unwrap();
+        let claims_has_sub = self.kind.claims.get("sub").is_some();
         for more in
             [r#""sub":"admin""#, r#""s\u0075b":"admin""#, r#""exp":9999999999"#, r#""x":{"a":1,"a":2}"#]
         {
+            // A first `sub` is no repetition.
+            if more.contains("admin") && !claims_has_sub {
+                continue;
+            }
             let token = signer.token_of(header.as_bytes(), format!("{open},{more}}}").as_bytes());
             self.add(format!("claims with {more} once more"), token);
         }
