@@ -124,7 +124,7 @@ fn a_database_that_somebody_else_has_locked_is_503_and_nothing_is_lost() {
         other.execute("BEGIN IMMEDIATE").await.unwrap();
         let began = monotonic_now();
         let refused = s.refresh("app", tokens.refresh()).await;
-        assert!(began.elapsed() < Duration::from_millis(2500));
+        assert!(began.elapsed() < Duration::from_secs(4));
         refused.refused(503, "temporarily_unavailable");
         assert!(header(&refused, "retry-after").parse::<u32>().unwrap() >= 1);
         s.get("/.well-known/jwks.json").send().await.ok();
