@@ -11,6 +11,7 @@ use super::Provider;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::digest::{Digest32, sha256};
+use crate::jose::verification_keys::VerificationKeys;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_metadata::Profile;
@@ -123,10 +124,10 @@ async fn under_its_keys(
     expect: &Expect<'_>,
 ) -> Outcome<Claims> {
     let now = Timestamp::from_millis(expect.now_millis);
-    let keys = op.client_keys.of(op, client, assertion.claimed.kid.as_deref(), now).await;
-    let keys = keys.map_err(Rejection::invalid_client)?;
-    let verified = jws::verify(assertion.jwt.reveal(), keys.as_ref(), expect);
-    verified.map(|verified| verified.claims).map_err(refused)
+    let verify = |keys: &VerificationKeys| jws::verify(assertion.jwt.reveal(), keys, expect);
+    let signer = (client, assertion.claimed.kid.as_deref());
+    let verified = op.client_keys.verify(op, signer, now, verify).await;
+    verified.map(|verified| verified.claims).map_err(Rejection::invalid_client)
 }
 
 /// `client_secret_jwt`.

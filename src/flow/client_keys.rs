@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use signet_verify::jose::jws::Rejected;
+
 use super::Provider;
 use crate::clock::Timestamp;
 use crate::fetch::Fetched;
@@ -97,6 +99,33 @@ impl ClientKeys {
             (Some(jwks), _) => self.by_value(client, jwks, now),
             (None, Some(uri)) => self.by_reference(op, (client, uri), Wanted::Key(kid), now).await,
             (None, None) => Err("the client has no keys"),
+        }
+    }
+
+    /// Verifies what a client has signed, by what `verify` says of a key set; `kid` as its header names it. Where no key
+    /// fits, those that the client publishes by now get one more try: it may have replaced one under the same name, or
+    /// name none.
+    ///
+    /// # Errors
+    /// Why nothing has verified, for the log.
+    pub async fn verify<T>(
+        &self,
+        op: &Provider,
+        (client, kid): (&Client, Option<&str>),
+        now: Timestamp,
+        verify: impl Fn(&VerificationKeys) -> Result<T, Rejected>,
+    ) -> Result<T, &'static str> {
+        let keys = self.of(op, client, kid, now).await?;
+        let rejected = match verify(&keys) {
+            Ok(verified) => return Ok(verified),
+            Err(rejected) => rejected,
+        };
+        if !may_be_another_key(rejected) {
+            return Err(rejected.reason());
+        }
+        match self.others(op, client, &keys, now).await {
+            Some(others) => verify(&others).map_err(|rejected| rejected.reason()),
+            None => Err(rejected.reason()),
         }
     }
 
@@ -230,6 +259,18 @@ impl Wanted<'_> {
             Self::Others(tried) => !Arc::ptr_eq(keys, tried),
         }
     }
+}
+
+/// Whether another key than those tried could do.
+const fn may_be_another_key(rejected: Rejected) -> bool {
+    matches!(
+        rejected,
+        Rejected::KidMissing
+            | Rejected::KidUnknown
+            | Rejected::Algorithm
+            | Rejected::SignatureForm
+            | Rejected::Signature
+    )
 }
 
 /// Fetches a key set. Its media type is not asked for: many servers say of a JWKS that it is text.

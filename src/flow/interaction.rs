@@ -112,6 +112,10 @@ pub async fn open(op: &Provider, handle: &str, browser: &Browser, now: Timestamp
         Purpose::Authorization(request) => {
             let client = op.clients.get(&op.store, &request.client, now).await?;
             let client = client.filter(|client| client.is_active()).ok_or_else(gone)?;
+            // Taken away meanwhile, as after an attack on what is there.
+            if !request.is_answerable(&client) {
+                return Err(gone());
+            }
             let interaction = OpenInteraction { handle, request: *request, client, stored, origin };
             Ok(Opened::Authorization(Box::new(interaction)))
         }

@@ -1,5 +1,6 @@
-//! The one mint: every ID token of every path is made here, and every access token in [`super::access_token`], under one
-//! policy.
+//! The tokens of the token endpoint's answers, and what all tokens have in common, whichever path they are made on:
+//! the claims of rules, the algorithm, the signature. Access tokens are made in [`super::access_token`] alone, ID tokens in
+//! [`super::id_token`].
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -50,68 +51,7 @@ pub struct TokenResponse {
     pub id_token: Option<String>,
 }
 
-#[derive(Serialize)]
-struct IdClaims {
-    iss: String,
-    sub: String,
-    aud: String,
-    azp: String,
-    exp: i64,
-    iat: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<String>,
-    auth_time: i64,
-    amr: Vec<String>,
-    sid: SessionId,
-    at_hash: String,
-    #[serde(flatten)]
-    custom: Map<String, Value>,
-}
-
-/// What an ID token says beside the user's authorization.
-#[derive(Clone, Debug)]
-pub struct IdTokenRequest<'a> {
-    /// The client, its only audience.
-    pub client: &'a Client,
-    /// The authorization.
-    pub user: &'a UserAuthorization,
-    /// `nonce` of the authorization request; none on refresh.
-    pub nonce: Option<String>,
-    /// The access token issued with it, for `at_hash`.
-    pub access_token: &'a AccessToken,
-}
-
-/// Makes an ID token (OpenID Connect Core §2).
-///
-/// # Errors
-/// No key to sign with.
-pub async fn id_token(op: &Provider, request: IdTokenRequest<'_>, now: Timestamp) -> Outcome<String> {
-    let (client, user) = (request.client, request.user);
-    let iat = now.seconds();
-    let seconds = i64::try_from(op.policy.tokens.id_token.as_secs()).unwrap_or(0);
-    let algorithm =
-        chosen(client.metadata.id_token_signed_response_alg.as_deref(), op.policy.tokens.id_token_algorithm);
-    let mut custom = request.scope.map(|scope| claims_of_scope(&user.subject, scope)).unwrap_or_default();
-    custom.remove("sub");
-    custom.extend(custom_claims(client, Some(&user.subject), ClaimTarget::IdToken));
-    let claims = IdClaims {
-        iss: op.policy.issuer.as_str().to_owned(),
-        sub: user.subject.sub(),
-        aud: client.id.0.clone(),
-        azp: client.id.0.clone(),
-        exp: iat.saturating_add(seconds),
-        iat,
-        nonce: request.nonce,
-        auth_time: user.auth_time.seconds(),
-        amr: user.amr.clone(),
-        sid: user.session,
-        at_hash: at_hash(request.access_token, algorithm),
-        custom: custom_claims(client, Some(&user.subject), ClaimTarget::IdToken),
-    };
-    sign(op, algorithm, ID_TOKEN_TYPE, claims, now).await
-}
-
-/// Access token, and the ID token where `openid` was granted and `with_id_token` asks for one.
+/// Access token, and the ID token where `openid` was granted and `id` asks for one.
 ///
 /// # Errors
 /// No randomness, or no key to sign with.

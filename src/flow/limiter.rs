@@ -1,5 +1,5 @@
-//! How much one address may ask for that costs a row before anybody has proved anything. Kept in memory, by each node
-//! for itself: a flood that is turned away costs the database nothing.
+//! How much may be asked for that costs a row or a fetch before anybody has proved anything: by one address, or in the
+//! name of one client. Kept in memory, by each node for itself: a flood that is turned away costs the database nothing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +25,7 @@ impl Limiter {
         Self { period, burst, empty_at: Mutex::default() }
     }
 
-    /// Counts one for the network of `address`; `false` where it has had its share.
+    /// Counts one for the network of `address`, or whatever other name is counted by; `false` where it has had its share.
     pub fn admit(&self, address: Option<&str>, now: Timestamp) -> bool {
         let mut known = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {

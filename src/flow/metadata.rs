@@ -10,9 +10,11 @@ use crate::oauth::client_rules::SIGNING_ALGORITHMS;
 use crate::oauth::grant_type::GrantType;
 use crate::oauth::response_type::ResponseType;
 use crate::oauth::scope::{ADDRESS, EMAIL, OFFLINE_ACCESS, OPENID, PHONE, PROFILE};
+use crate::oauth::standard_claims::BY_SCOPE;
 
-/// The claims a client may meet beside those of its own rules.
-const CLAIMS: [&str; 32] = [
+/// The claims about a sign-in and its token that a client may meet; beside them those about the user, and those of the
+/// client's own rules.
+const CLAIMS: [&str; 13] = [
     "sub",
     "iss",
     "aud",
@@ -26,25 +28,6 @@ const CLAIMS: [&str; 32] = [
     "sid",
     "at_hash",
     "c_hash",
-    "name",
-    "family_name",
-    "given_name",
-    "middle_name",
-    "nickname",
-    "preferred_username",
-    "profile",
-    "picture",
-    "website",
-    "gender",
-    "birthdate",
-    "zoneinfo",
-    "locale",
-    "email",
-    "email_verified",
-    "address",
-    "phone_number",
-    "phone_number_verified",
-    "updated_at",
 ];
 
 /// Where the configuration of the revocation feed is (docs/revocation-feed.md §4).
@@ -122,11 +105,13 @@ fn client_authentication() -> Value {
 }
 
 fn tokens_and_claims(algorithms: &[&str]) -> Value {
+    let about_the_user = BY_SCOPE.into_iter().flat_map(|(_, claims)| claims.iter().copied());
+    let claims: Vec<_> = CLAIMS.into_iter().chain(about_the_user).collect();
     json!({
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": algorithms,
         "userinfo_signing_alg_values_supported": algorithms,
-        "claims_supported": CLAIMS,
+        "claims_supported": claims,
         "claim_types_supported": ["normal"],
     })
 }

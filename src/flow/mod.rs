@@ -71,6 +71,8 @@ pub struct Provider {
     pub notices: logout_notice::NoticeCounts,
     /// Sign-ins begun and not finished, by address.
     pub unfinished: limiter::Limiter,
+    /// Fetches of request objects, by client.
+    pub request_uris: limiter::Limiter,
     /// The hashing threads.
     pub passwords: crate::password::Passwords,
     /// What this deployment has decided.

@@ -35,10 +35,6 @@ words! {
         InvalidRequestUri = "invalid_request_uri",
         /// The request object cannot be used (OpenID Connect Core §3.1.2.6).
         InvalidRequestObject = "invalid_request_object",
-        /// The server does not take `request` (OpenID Connect Core §3.1.2.6).
-        RequestNotSupported = "request_not_supported",
-        /// The server does not take `request_uri` (OpenID Connect Core §3.1.2.6).
-        RequestUriNotSupported = "request_uri_not_supported",
         /// The server does not take `registration` (OpenID Connect Core §3.1.2.6).
         RegistrationNotSupported = "registration_not_supported",
         /// The access token is unknown, expired or revoked (RFC 6750 §3.1).

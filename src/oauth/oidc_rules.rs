@@ -5,6 +5,8 @@ use signet_verify::jose::jwk::{self, Origin};
 use super::auth_method::AuthMethod;
 use super::client_metadata::{ClientMetadata, MetadataProblem, SubjectType};
 use super::client_rules::{Checked, MAX_URIS, SIGNING_ALGORITHMS, are_distinct, require};
+use super::grant_type::GrantType;
+use super::page;
 use super::profile;
 use super::redirect_uri::RedirectUri;
 use super::uri;
@@ -85,7 +87,8 @@ fn check_sector(client: &ClientMetadata) -> Checked {
     if client.subject_type == SubjectType::Public || client.sector_identifier_uri.is_some() {
         return Ok(());
     }
-    let mut hosts: Vec<_> = client.redirect_uris.iter().map(RedirectUri::origin).collect();
+    let host = |uri: &RedirectUri| uri.origin().and_then(|origin| page::host_of(&origin));
+    let mut hosts: Vec<_> = client.redirect_uris.iter().map(host).collect();
     hosts.sort_unstable();
     hosts.dedup();
     require(

@@ -7,8 +7,8 @@
 
 use super::auth_method::AuthMethod;
 use super::client_metadata::{ClientMetadata, MetadataProblem, Profile};
+use super::grant_type::GrantType;
 use super::redirect_uri::RedirectUri;
-use super::response_type::ResponseType;
 use super::uri;
 
 /// What the `aud` of a client assertion may be (RFC 7523 §3).
@@ -153,7 +153,7 @@ pub const RULES: [ProfileRule; 5] = [
         command: "signet client update {id} --set response_types='[\"code\"]'",
         holds: |client, profile| {
             profile.has_legacy_response_types()
-                || client.response_types.iter().all(|one| *one == ResponseType::Code)
+                || client.response_types.iter().all(|one| !one.is_legacy())
         },
     },
     ProfileRule {
@@ -162,8 +162,7 @@ pub const RULES: [ProfileRule; 5] = [
         message: "Only the profile oidc-certification has the implicit grant type. Use authorization_code.",
         command: "signet client update {id} --grant-type authorization_code",
         holds: |client, profile| {
-            profile.has_legacy_response_types()
-                || client.grant_types.iter().all(|grant| grant.as_str() != "implicit")
+            profile.has_legacy_response_types() || !client.allows(GrantType::Implicit)
         },
     },
     ProfileRule {

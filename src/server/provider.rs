@@ -56,6 +56,10 @@ const KNOWN_DEVICE: Duration = Duration::from_secs(180 * 24 * 3600);
 /// An address may begin so many sign-ins that nobody finishes, and one more per period. Each costs a row.
 const UNFINISHED_BURST: u32 = 1000;
 const UNFINISHED_PERIOD: Duration = Duration::from_millis(500);
+/// Request objects that are fetched for one client at once, and one more per period: people sign in more slowly, and
+/// whoever knows a `request_uri` can have it fetched.
+const REQUEST_URI_BURST: u32 = 30;
+const REQUEST_URI_PERIOD: Duration = Duration::from_secs(1);
 
 /// Opens the store without touching its schema.
 ///
@@ -111,6 +115,7 @@ pub async fn build(config: &Config, store: Store, world: &World) -> Result<Provi
         fetch: fetcher(&config.fetch)?,
         notices: crate::flow::logout_notice::NoticeCounts::default(),
         unfinished: limiter::Limiter::new(UNFINISHED_PERIOD, UNFINISHED_BURST),
+        request_uris: limiter::Limiter::new(REQUEST_URI_PERIOD, REQUEST_URI_BURST),
         passwords: passwords.map_err(setup)?,
         policy,
         secrets,

@@ -126,8 +126,8 @@ pub(in crate::flow) fn check_algorithms(op: &Provider, metadata: &ClientMetadata
 }
 
 /// To a client that asked again, every user would be somebody else (OpenID Connect Core §8).
-fn check_subjects(before: &ClientMetadata, after: &ClientMetadata) -> Answer<()> {
-    if subject::stays(before, after) {
+fn check_subjects(op: &Provider, before: &ClientMetadata, after: &ClientMetadata) -> Answer<()> {
+    if subject::stays(&op.policy.browser, before, after) {
         return Ok(());
     }
     let (field, remedy) = if before.subject_type == after.subject_type {
@@ -181,6 +181,7 @@ pub async fn update(
         if metadata == client.metadata {
             return Ok(client);
         }
+        check_subjects(op, &client.metadata, &metadata)?;
         if sector::concerns(&client.metadata, &metadata) {
             sector::check(op, &metadata).await?;
         }

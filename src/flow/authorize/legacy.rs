@@ -14,6 +14,7 @@ use crate::flow::access_token::{self, AccessTokenRequest};
 use crate::flow::grant::authorization_code;
 use crate::flow::id_token::{self, IdTokenRequest};
 use crate::flow::rejection::Rejection;
+use crate::flow::target::Target;
 use crate::model::client::Client;
 use crate::model::family::FamilySecretId;
 use crate::model::rotation::Counters;
@@ -31,15 +32,17 @@ pub(super) fn offered(op: &Provider, client: &Client) -> bool {
     op.policy.legacy_response_types && client.metadata.profile.has_legacy_response_types()
 }
 
-/// What requests for an ID token from the authorization endpoint have to say besides.
+/// What requests for tokens from the authorization endpoint have to say besides, and that one token can be for all that
+/// they ask for: here nobody can ask for one resource after another.
 ///
 /// # Errors
-/// `unauthorized_client`, `invalid_scope`, `invalid_request`.
+/// `unauthorized_client`, `invalid_scope`, `invalid_request`, `invalid_target`.
 pub(super) fn check(
+    op: &Provider,
     client: &Client,
-    kind: ResponseType,
     request: &AuthorizationRequest,
 ) -> Result<(), Rejection> {
+    let kind = request.response_type;
     if !kind.is_legacy() {
         return Ok(());
     }
@@ -59,6 +62,9 @@ pub(super) fn check(
         return Err(Rejection::invalid_request(
             "The nonce is missing. An ID token from this endpoint needs one (OpenID Connect Core 3.2.2.1).",
         ));
+    }
+    if kind.has_token() {
+        Target::of(op, &request.audience)?;
     }
     Ok(())
 }
@@ -144,7 +150,7 @@ async fn tokens(
         params.push(("access_token", issued.token.reveal().to_owned()));
         params.push(("token_type", "Bearer".to_owned()));
         params.push(("expires_in", issued.expires_in.to_string()));
-        params.push(("scope", scope.to_string()));
+        params.push(("scope", issued.scope.to_string()));
         access_token = Some(issued.token);
     }
     if kind.has_id_token() {

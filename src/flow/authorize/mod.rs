@@ -94,7 +94,11 @@ pub async fn begin(
 ) -> Result<Answer, Refusal> {
     document::ensure(op, params.get("client_id").unwrap_or_default(), browser.origin.address.as_deref(), now)
         .await?;
-    let (request, client) = request::check(op, params, now).await?;
+    let client = request::client(op, params, now).await?;
+    let request = match request::check(op, &client, params, now).await {
+        Ok(request) => request,
+        Err(refusal) => return Err(vouched_for(op, &client, browser, refusal, now).await),
+    };
     let session = session(op, browser, now).await?;
     let signed = session.as_ref().map(|session| Signed { session, fresh: false });
     let need = need(op, &client, &request, signed.as_ref(), now).await?;
@@ -119,6 +123,25 @@ pub async fn begin(
             Ok(Answer { step: Step::Return(location), cookie: None })
         }
         (need, _) => wait_for_person(op, &request, browser, need, now).await,
+    }
+}
+
+/// Nobody has vouched for where a client leads that registered itself. Until somebody has signed in, an error is shown and
+/// not sent on: else anybody could register a redirect that begins at this server's address (RFC 9700 §4.11.2).
+async fn vouched_for(
+    op: &Provider,
+    client: &Client,
+    browser: &Browser,
+    refusal: Refusal,
+    now: Timestamp,
+) -> Refusal {
+    if client.registered == Registered::Operator || matches!(refusal, Refusal::Page(_)) {
+        return refusal;
+    }
+    match (session(op, browser, now).await, refusal) {
+        (Err(fault), _) => Refusal::from(fault),
+        (Ok(None), Refusal::Redirect { rejection, .. }) => Refusal::page(PageProblem::Rejected(rejection)),
+        (Ok(_), refusal) => refusal,
     }
 }
 
@@ -153,8 +176,10 @@ pub async fn resume(
 /// Signed in, and still not the user that `id_token_hint` names: asking again would come to the same (OpenID Connect
 /// Core §3.1.2.1).
 async fn wrong_user(op: &Provider, interaction: &OpenInteraction, now: Timestamp) -> Refusal {
-    if let Err(error) = op.store.consume_interaction(&interaction.hash(), now).await {
-        return Refusal::from(error);
+    match op.store.consume_interaction(&interaction.hash(), now).await {
+        Ok(true) => op.unfinished.release(interaction.origin.address.as_deref()),
+        Ok(false) => {}
+        Err(error) => return Refusal::from(error),
     }
     let rejection = Rejection::new(
         ErrorCode::LoginRequired,

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use signet_verify::jose::claims::Expect;
 use signet_verify::jose::jws::Rejected;
 
+use super::legacy;
 use super::problem::{PageProblem, Refusal};
+use super::request_object::{self, Unusable};
 use super::response::{self, ReturnPath};
-use super::{legacy, request_object};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
@@ -76,6 +77,11 @@ impl AuthorizationRequest {
         }
     }
 
+    /// Whether the client still has the redirect URI that the answer goes to.
+    pub fn is_answerable(&self, client: &Client) -> bool {
+        redirect_uri::matches(&client.metadata.redirect_uris, &self.redirect_uri).is_some()
+    }
+
     /// The same for what the authorization endpoint gives out itself: nothing to refresh, and nothing that a verifier
     /// could be asked for.
     pub(super) fn for_front_channel(&self) -> Self {
@@ -103,22 +109,22 @@ impl AuthorizationRequest {
     }
 }
 
-/// Checks a request from the first parameter to the last.
+/// Checks a client's request from the first parameter to the last.
 ///
 /// # Errors
-/// A page until client and redirect URI are proven; from then on a redirect.
+/// A page until the redirect URI is proven; from then on a redirect.
 pub async fn check(
     op: &Provider,
+    client: &Client,
     params: &Params,
     now: Timestamp,
-) -> Result<(AuthorizationRequest, Arc<Client>), Refusal> {
-    let client = client(op, params, now).await?;
-    let params = match request_object::effective(op, &client, params, now).await {
+) -> Result<AuthorizationRequest, Refusal> {
+    let params = match request_object::effective(op, client, params, now).await {
         Ok(params) => params,
-        Err(rejection) => return Err(unsigned(op, &client, params, rejection)),
+        Err(unusable) => return Err(unusable_object(op, client, unusable)),
     };
-    let redirect_uri = redirect_uri(&client, &params)?;
-    let kind = legacy::response_type(op, &client, &params);
+    let redirect_uri = redirect_uri(client, &params)?;
+    let kind = legacy::response_type(op, client, &params);
     let mode = response::mode(params.get("response_mode"), kind, &redirect_uri);
     let path = ReturnPath {
         redirect_uri,
@@ -131,7 +137,7 @@ pub async fn check(
         Err(rejection) => return Err(Refusal::redirect(op, &path, rejection)),
     };
     let asked = match mode {
-        Ok(_) => asked(op, &client, &params, now),
+        Ok(_) => asked(op, client, &params, now),
         Err(rejection) => Err(rejection),
     };
     match asked {
@@ -139,16 +145,17 @@ pub async fn check(
             request.redirect_uri = path.redirect_uri.as_str().to_owned();
             request.response_mode = path.mode;
             request.state = path.state;
-            Ok((request, client))
+            Ok(request)
         }
         Err(rejection) => Err(Refusal::redirect(op, &path, rejection)),
     }
 }
 
-/// What could not be verified says nothing about where to answer; the plain parameters do, where they count and name a
-/// redirect URI of the client.
-fn unsigned(op: &Provider, client: &Client, params: &Params, rejection: Rejection) -> Refusal {
-    if request_object::counts_alone(client) || params.get("redirect_uri").is_none() {
+/// The answer to a request whose object cannot be used: where the parameters that count name a redirect URI of the client,
+/// there.
+fn unusable_object(op: &Provider, client: &Client, Unusable { rejection, told }: Unusable) -> Refusal {
+    let params = &told;
+    if params.get("redirect_uri").is_none() {
         return Refusal::page(PageProblem::Rejected(rejection));
     }
     let redirect_uri = match redirect_uri(client, params) {
@@ -172,7 +179,15 @@ fn state(params: &Params, mode: ResponseMode) -> Result<Option<String>, Rejectio
     Ok(state)
 }
 
-async fn client(op: &Provider, params: &Params, now: Timestamp) -> Result<Arc<Client>, Refusal> {
+/// The active client that a request is in the name of.
+///
+/// # Errors
+/// A page.
+pub(super) async fn client(
+    op: &Provider,
+    params: &Params,
+    now: Timestamp,
+) -> Result<Arc<Client>, Refusal> {
     let Some(id) = params.get("client_id") else {
         let missing = Rejection::invalid_request(
             "The client_id is missing. Send the id the client is registered under.",
@@ -248,6 +263,7 @@ fn asked(
         claims: None,
     };
     requested_claims(&mut request, client, params)?;
+    legacy::check(op, client, &request)?;
     Ok(request)
 }
 

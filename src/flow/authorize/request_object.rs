@@ -1,8 +1,9 @@
 //! Request objects: authorization requests that the client has signed, by value or by reference (RFC 9101, OpenID
 //! Connect Core §6).
 //!
-//! What `request_uri` leads to is not kept: a client asks with one about as often as a person signs in, an older copy
-//! would be an older request, and the fetcher bounds how often others can make this server ask.
+//! What `request_uri` leads to is not kept: a client asks with one about as often as a person signs in, and an older copy
+//! would be an older request. Anybody can send a client's `request_uri`, so how often one client's are asked for is
+//! bounded.
 
 use std::borrow::Cow;
 
@@ -15,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::digest::{base64url, base64url_decode, sha256};
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Rejection};
+use crate::jose::verification_keys::VerificationKeys;
 use crate::model::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
@@ -30,54 +32,102 @@ const ABOUT_ITSELF: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"
 /// The parameters that carry the object.
 const CARRIERS: [&str; 2] = ["request", "request_uri"];
 
+/// The parameters that say where and how to answer.
+const ABOUT_THE_ANSWER: [&str; 4] = ["redirect_uri", "response_type", "response_mode", "state"];
+
+/// A request object that cannot be used.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    /// Why.
+    pub(super) rejection: Rejection,
+    /// The parameters that say where to answer all the same.
+    pub(super) told: Params,
+}
+
 /// The parameters that count: as sent, or with those of the request object, which win. The plain ones beside an object
 /// count where the client may leave some outside (OpenID Connect Core §6.1).
 ///
 /// # Errors
-/// `invalid_request_object`, `invalid_request_uri`, `invalid_request`.
+/// `invalid_request_object`, `invalid_request_uri`, `invalid_request`, `temporarily_unavailable`.
 pub(super) async fn effective<'p>(
     op: &Provider,
     client: &Client,
     params: &'p Params,
     now: Timestamp,
-) -> Outcome<Cow<'p, Params>> {
+) -> Result<Cow<'p, Params>, Unusable> {
+    let claims = match signed(op, client, params, now).await {
+        Ok(Some(claims)) => claims,
+        Ok(None) => return Ok(Cow::Borrowed(params)),
+        // What could not be verified says nothing about where to answer.
+        Err(rejection) => return Err(Unusable { rejection, told: outside(client, params) }),
+    };
+    let outside = outside(client, params);
+    let told = told(&claims, &outside);
+    let merged = parameters(client, claims).and_then(|inside| merged(inside, params, &outside));
+    merged.map(Cow::Owned).map_err(|rejection| Unusable { rejection, told })
+}
+
+/// The members of a request's object, verified; `None` where it has none and needs none.
+async fn signed(
+    op: &Provider,
+    client: &Client,
+    params: &Params,
+    now: Timestamp,
+) -> Outcome<Option<Map<String, Value>>> {
     let object = match (params.get("request"), params.get("request_uri")) {
         (None, None) if client.metadata.require_signed_request_object => {
             return Err(Rejection::invalid_request(
                 "This client's requests have to be signed. Send a request object.",
             ));
         }
-        (None, None) => return Ok(Cow::Borrowed(params)),
+        (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             return Err(Rejection::invalid_request("Send either request or request_uri, not both."));
         }
         (Some(object), None) => Cow::Borrowed(object),
-        (None, Some(uri)) => Cow::Owned(fetched(op, client, uri).await?),
+        (None, Some(uri)) => Cow::Owned(fetched(op, client, uri, now).await?),
     };
-    let signed = parameters(client, verified(op, client, &object, now).await?)?;
+    let claims = verified(op, client, &object, now).await?;
+    // A null says no more than a member that is not there.
+    Ok(Some(claims.into_iter().filter(|(_, value)| !value.is_null()).collect()))
+}
+
+/// The parameters beside the object that count.
+fn outside(client: &Client, params: &Params) -> Params {
+    let alone = counts_alone(client);
+    let counts = |name: &str| if alone { name == "client_id" } else { !CARRIERS.contains(&name) };
+    let others = params.names().filter(|name| !counts(name));
+    others.fold(params.clone(), |rest, name| rest.without(name))
+}
+
+/// Where to answer what is signed and cannot be used: what is signed wins here too. Where it cannot be read at all, nobody
+/// knows.
+fn told(claims: &Map<String, Value>, outside: &Params) -> Params {
+    let inside = ABOUT_THE_ANSWER
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), text_of(claims.get(name)?.clone()))));
+    Params::of_pairs(inside).and_then(|inside| inside.over(outside)).unwrap_or_default()
+}
+
+/// The parameters of the object with those beside it that count.
+fn merged(inside: Params, params: &Params, outside: &Params) -> Outcome<Params> {
     for name in ["client_id", "response_type"] {
-        if let (Some(inside), Some(outside)) = (signed.get(name), params.get(name))
+        if let (Some(inside), Some(outside)) = (inside.get(name), params.get(name))
             && inside != outside
         {
             return Err(refused("The client_id and response_type inside and outside must be the same."));
         }
     }
-    let outside = if counts_alone(client) {
-        Params::of_pairs([("client_id".to_owned(), client.id.0.clone())])
-    } else {
-        Ok(CARRIERS.iter().fold(params.clone(), |outside, name| outside.without(name)))
-    };
-    let merged = outside.and_then(|outside| signed.over(&outside));
-    merged.map(Cow::Owned).map_err(|error| Rejection::invalid_request(error.description()))
+    inside.over(outside).map_err(|error| Rejection::invalid_request(error.description()))
 }
 
 /// Whether nothing but the signed parameters counts (RFC 9101 §6.3).
-pub(super) fn counts_alone(client: &Client) -> bool {
+fn counts_alone(client: &Client) -> bool {
     client.metadata.profile.strict_request_objects() || client.metadata.require_signed_request_object
 }
 
 /// The object at a registered `request_uri`.
-async fn fetched(op: &Provider, client: &Client, uri: &str) -> Outcome<String> {
+async fn fetched(op: &Provider, client: &Client, uri: &str, now: Timestamp) -> Outcome<String> {
     let refused = |reason| {
         Rejection::hidden(
             ErrorCode::InvalidRequestUri,
@@ -87,6 +137,13 @@ async fn fetched(op: &Provider, client: &Client, uri: &str) -> Outcome<String> {
     };
     if !client.metadata.request_uris.iter().any(|registered| registered == uri) {
         return Err(refused("not registered"));
+    }
+    if !op.request_uris.admit(Some(client.id.as_str()), now) {
+        return Err(Rejection::hidden(
+            ErrorCode::TemporarilyUnavailable,
+            "Too many requests of this client are to be fetched. Send the same request again in a moment.",
+            "fetches of this client's request objects",
+        ));
     }
     let (document, fragment) = uri.split_once('#').unwrap_or((uri, ""));
     let fetched = op.fetch.get(document, ACCEPT).await.map_err(|error| Rejection {
@@ -110,18 +167,18 @@ async fn verified(
     object: &str,
     now: Timestamp,
 ) -> Outcome<Map<String, Value>> {
-    let strict = client.metadata.profile.strict_request_objects();
-    let keys = op.client_keys.of(op, client, kid(object).as_deref(), now).await.map_err(unverified)?;
+    let kid = kid(object);
     let terms = Terms { longest: LONGEST, typ: &TYPES, now_millis: now.millis() };
-    let opened = jws::open(object, keys.as_ref(), &terms).map_err(|why| unverified(why.reason()))?;
+    let open = |keys: &VerificationKeys| jws::open(object, keys, &terms);
+    let opened = op.client_keys.verify(op, (client, kid.as_deref()), now, open).await.map_err(unverified)?;
     let algorithm = opened.header.get("alg").and_then(Value::as_str);
     if client.metadata.request_object_signing_alg.as_deref().is_some_and(|name| algorithm != Some(name)) {
         return Err(unverified("alg is not the registered one"));
     }
     let mut object =
         strict_json::object(&opened.payload).ok_or(unverified("the payload is no JSON object"))?;
-    let required: &[&str] = if strict { &["iss", "aud", "client_id"] } else { &[] };
-    if required.iter().any(|name| !object.contains_key(*name)) {
+    let required: &[&str] = if counts_alone(client) { &["iss", "aud", "client_id"] } else { &[] };
+    if required.iter().any(|name| object.get(*name).is_none_or(Value::is_null)) {
         return Err(unverified("iss, aud or client_id is missing"));
     }
     // Without iss, whoever has the client's key.
@@ -145,8 +202,8 @@ fn kid(object: &str) -> Option<String> {
     header.get("kid")?.as_str().map(str::to_owned)
 }
 
-/// The members as parameters: texts as they are, everything else as its JSON; a list of texts is a parameter that may
-/// be repeated.
+/// The members as parameters: texts as they are, everything else as its JSON; a list of texts where a parameter may be
+/// repeated.
 fn parameters(client: &Client, object: Map<String, Value>) -> Outcome<Params> {
     if CARRIERS.iter().any(|name| object.contains_key(*name)) {
         return Err(refused("A request object must not hold request or request_uri."));
@@ -158,15 +215,31 @@ fn parameters(client: &Client, object: Map<String, Value>) -> Outcome<Params> {
     for (name, value) in object {
         match value {
             _ if ABOUT_ITSELF.contains(&name.as_str()) => {}
-            Value::String(text) => pairs.push((name, text)),
-            Value::Array(list) if name == "resource" => {
-                let texts = list.into_iter().filter_map(|one| one.as_str().map(str::to_owned));
-                pairs.extend(texts.map(|text| (name.clone(), text)));
-            }
-            other => pairs.push((name, other.to_string())),
+            value if name == "resource" => pairs.extend(resources(value)?),
+            value => pairs.push((name, text_of(value))),
         }
     }
     Params::of_pairs(pairs).map_err(|error| Rejection::invalid_request(error.description()))
+}
+
+fn text_of(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// `resource`: a text, or a list of texts. What it leaves out would widen the request, so nothing is skipped.
+fn resources(value: Value) -> Outcome<Vec<(String, String)>> {
+    let list = match value {
+        Value::Array(list) if !list.is_empty() => list,
+        one => vec![one],
+    };
+    let text = |value| match value {
+        Value::String(text) => Ok(("resource".to_owned(), text)),
+        _ => Err(refused("The resource of a request object is a text or a list of texts, not an empty one.")),
+    };
+    list.into_iter().map(text).collect()
 }
 
 fn refused(description: &'static str) -> Rejection {
