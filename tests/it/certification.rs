@@ -140,7 +140,12 @@ mod basic {
         with_certified(async |s| {
             let rp = register(s, json!({})).await;
             let asked = rp.asked().without("response_type");
-            let answer = Browser::new(s).silently(&asked).await;
+            // The module takes an error page as well.
+            let page = Browser::new(s).authorize(&asked).await;
+            assert_eq!((page.status, page.header("location")), (400, None));
+            let mut browser = Browser::new(s);
+            rp.code(&mut browser, &rp.asked()).await;
+            let answer = browser.silently(&asked).await;
             assert_eq!((answer.uri.as_str(), answer.get("state")), (SUITE, Some("8kHv4sXHeR")));
             assert!(matches!(answer.get("error"), Some("invalid_request" | "unsupported_response_type")));
         });

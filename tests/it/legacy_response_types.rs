@@ -241,6 +241,42 @@ mod s3_2_2_1_authentication_request {
     }
 }
 
+mod s3_2_2_5_successful_authentication_response {
+    use super::*;
+
+    const ORDERS: &str = "https://orders.example.com";
+
+    #[test]
+    fn its_scope_is_that_of_the_access_token() {
+        with_legacy(async |s| {
+            suite(s).await;
+            s.create_api(ORDERS, json!({ "scopes": ["orders"] })).await;
+            let wider = json!({ "audience": [AUDIENCE, ORDERS], "scope": "openid read orders" });
+            s.patch_client("suite", wider).await;
+            let asked = asked("id_token token").with("scope", "openid read orders");
+            let given = answer(&mut Browser::new(s), &asked.with("resource", AUDIENCE)).await;
+            assert_eq!(given.get("scope"), Some("openid read"));
+            assert_eq!(claims(given.get("access_token").unwrap())["scope"], "openid read");
+        });
+    }
+
+    #[test]
+    fn apis_that_no_one_token_suits_are_refused_before_anybody_signs_in() {
+        with_legacy(async |s| {
+            suite(s).await;
+            s.create_api(ORDERS, json!({ "access_token_format": "opaque" })).await;
+            s.patch_client("suite", json!({ "audience": [AUDIENCE, ORDERS] })).await;
+            for kind in TYPES.iter().filter(|kind| kind.ends_with(" token")) {
+                let refused = fragment(&Browser::new(s).authorize(&asked(kind)).await);
+                assert_eq!(refused.get("error"), Some("invalid_target"), "{kind}");
+                let one = asked(kind).with("resource", AUDIENCE);
+                assert!(answer(&mut Browser::new(s), &one).await.get("access_token").is_some(), "{kind}");
+            }
+            assert!(answer(&mut Browser::new(s), &asked("id_token")).await.get("id_token").is_some());
+        });
+    }
+}
+
 mod response_modes {
     use super::*;
 

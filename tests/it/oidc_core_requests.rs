@@ -165,6 +165,24 @@ mod s3_1_2_1_certification {
     }
 }
 
+mod while_a_person_signs_in {
+    use super::*;
+
+    #[test]
+    fn a_redirect_uri_that_is_taken_away_gets_no_answer_any_more() {
+        with_server(async |s| {
+            let mut browser = Browser::new(s);
+            let page = browser.open(&request("app")).await;
+            s.patch_client("app", json!({ "redirect_uris": ["https://app.example.com/new"] })).await;
+            for action in ["login", "cancel"] {
+                let fields = [("username", ALICE.0), ("password", ALICE.1), ("action", action)];
+                let response = browser.submit(&page, &fields).await;
+                assert_eq!((response.status, response.header("location")), (400, None), "{action}");
+            }
+        });
+    }
+}
+
 mod pkce_by_client {
     use super::*;
 

@@ -32,6 +32,25 @@ mod s3_keys_of_the_client {
     }
 
     #[test]
+    fn a_key_that_is_replaced_is_found_under_its_old_name_and_without_one() {
+        with_server(async |s| {
+            let neighbour = Neighbour::start().await;
+            let keys = json!({ "jwks_uri": neighbour.url("/keys") });
+            s.create_client("job", job("private_key_jwt", keys)).await;
+            let nameless = json!({ "kid": null });
+            for change in [json!({}), json!({}), nameless.clone(), nameless] {
+                let signer = Signer::new(Algorithm::Es256, "key-1");
+                neighbour.serve("/keys", 200, "application/json", signer.jwks().to_string());
+                let header = laid_over(&signer.header("JWT"), &change);
+                ask(s, &signer.token(&header, &s.assertion_claims("job"))).await.ok();
+                s.advance(10 * SECOND);
+            }
+            let foreign = Signer::new(Algorithm::Es256, "key-1");
+            ask(s, &s.assertion("job", &foreign)).await.refused(401, "invalid_client");
+        });
+    }
+
+    #[test]
     fn the_only_key_needs_no_name_and_two_do() {
         with_server(async |s| {
             let (one, two) = (Signer::new(Algorithm::Es256, "1"), Signer::new(Algorithm::Es256, "2"));

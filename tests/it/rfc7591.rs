@@ -172,8 +172,9 @@ mod s2_client_metadata {
             let client = s.register(&metadata(json!({ "scope": "openid email admin signet:admin" }))).await;
             assert_eq!(client.body["scope"], "openid email");
             let asked = asking(&client.id, "openid admin");
-            let answer = Browser::new(s).authorize(&asked).await;
-            assert_eq!(Redirect::parse(answer.location()).get("error"), Some("invalid_scope"));
+            let mut browser = Browser::new(s);
+            browser.sign_in(&request("app"), ALICE).await.code();
+            assert_eq!(browser.silently(&asked).await.get("error"), Some("invalid_scope"));
             let only = metadata(json!({ "scope": "admin" }));
             s.registering(&only).send().await.refused(400, "invalid_client_metadata");
         });
@@ -206,8 +207,9 @@ mod s2_client_metadata {
                 .await
                 .refused(400, "unauthorized_client");
             let plain = asking(&client.id, "openid").without("code_challenge").without("code_challenge_method");
-            let answer = Browser::new(s).authorize(&plain).await;
-            assert_eq!(Redirect::parse(answer.location()).get("error"), Some("invalid_request"));
+            let mut browser = Browser::new(s);
+            browser.sign_in(&request("app"), ALICE).await.code();
+            assert_eq!(browser.silently(&plain).await.get("error"), Some("invalid_request"));
         });
     }
 

@@ -1,6 +1,7 @@
 //! RFC 9101 and OpenID Connect Core §6: authorization requests that the client has signed, by value.
 
 use super::*;
+use crate::support::jwt::{Signer, laid_over};
 use crate::support::signer::{ClientKey, unsigned};
 use signet::oauth::algorithm::Algorithm;
 
@@ -111,11 +112,6 @@ mod s6_validating_jwt_based_requests {
                 ("exp is no date", json!({ "exp": "soon" })),
                 ("not yet valid", json!({ "nbf": now + 61 })),
                 ("issued ahead", json!({ "iat": now + 61 })),
-                ("another client_id", json!({ "client_id": "app" })),
-                ("client_id is no text", json!({ "client_id": ["signing"] })),
-                ("another response_type", json!({ "response_type": "code token" })),
-                ("request inside", json!({ "request": "x" })),
-                ("request_uri inside", json!({ "request_uri": "https://app.example.com/r" })),
                 // RFC 9101 §10.8: what authenticates a client is no request.
                 ("a client assertion", json!({ "sub": "signing" })),
             ] {
@@ -127,21 +123,47 @@ mod s6_validating_jwt_based_requests {
         });
     }
 
+    /// OpenID Connect Core §10.1.1.
     #[test]
-    fn iss_and_aud_may_be_missing_but_for_oauth21() {
+    fn a_key_that_is_replaced_is_found_under_its_old_name_and_without_one() {
+        with_server(async |s| {
+            let neighbour = Neighbour::start().await;
+            client(s, &ClientKey::new(Algorithm::Es256, "k1"), json!({})).await;
+            s.patch_client("signing", json!({ "jwks": null, "jwks_uri": neighbour.url("/keys") })).await;
+            let mut browser = signed_in(s).await;
+            let nameless = json!({ "kid": null });
+            for change in [json!({}), json!({}), nameless.clone(), nameless] {
+                let signer = Signer::new(Algorithm::Es256, "k1");
+                neighbour.serve("/keys", 200, "application/json", signer.jwks().to_string());
+                let header = laid_over(&signer.header("oauth-authz-req+jwt"), &change);
+                browser.silently(&carrying(&signer.token(&header, &object(s)))).await.code();
+                s.advance(10 * SECOND);
+            }
+            let foreign = Signer::new(Algorithm::Es256, "k1");
+            let header = foreign.header("oauth-authz-req+jwt");
+            refuses(&mut browser, &foreign.token(&header, &object(s)), "a foreign key").await;
+        });
+    }
+
+    #[test]
+    fn iss_and_aud_may_be_missing_but_where_the_object_counts_alone() {
         with_server(async |s| {
             let key = ClientKey::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let bare = with(object(s), json!({ "iss": null, "aud": null, "exp": null }));
             browser.silently(&carrying(&key.sign(&bare))).await.code();
-            s.patch_client("signing", json!({ "profile": "oauth21" })).await;
-            browser.silently(&carrying(&key.sign(&object(s)))).await.code();
-            for missing in ["iss", "aud", "client_id"] {
-                let object = key.sign(&with(object(s), json!({ missing: null })));
-                let response = browser.authorize(&carrying(&object).with("redirect_uri", CALLBACK)).await;
-                assert_eq!(response.header("location"), None, "{missing}");
-                response.refused(400, "invalid_request_object");
+            for strict in
+                [json!({ "profile": "oauth21" }), json!({ "profile": null, "require_signed_request_object": true })]
+            {
+                s.patch_client("signing", strict).await;
+                browser.silently(&carrying(&key.sign(&object(s)))).await.code();
+                for missing in ["iss", "aud", "client_id"] {
+                    let object = key.sign(&with(object(s), json!({ missing: null })));
+                    let response = browser.authorize(&carrying(&object).with("redirect_uri", CALLBACK)).await;
+                    assert_eq!(response.header("location"), None, "{missing}");
+                    response.refused(400, "invalid_request_object");
+                }
             }
         });
     }
@@ -293,6 +315,53 @@ mod s6_3_request_parameter_assembly {
             let nul = key.sign(&with(object(s), json!({ "state": "a\u{0}b" })));
             let response = browser.authorize(&carrying(&nul)).await;
             response.refused(400, "invalid_request");
+        });
+    }
+
+    #[test]
+    fn what_is_wrong_inside_is_said_where_the_object_says() {
+        with_server(async |s| {
+            let key = ClientKey::new(Algorithm::Es256, "k1");
+            client(s, &key, json!({})).await;
+            let mut browser = signed_in(s).await;
+            let other = "https://app.example.com/other";
+            let good = with(object(s), json!({ "redirect_uri": other, "state": "inside" }));
+            for (what, change) in [
+                ("another client_id", json!({ "client_id": "app" })),
+                ("client_id is no text", json!({ "client_id": ["signing"] })),
+                ("another response_type", json!({ "response_type": "code token" })),
+                ("request inside", json!({ "request": "x" })),
+                ("request_uri inside", json!({ "request_uri": "https://app.example.com/r" })),
+                ("a resource that is no text", json!({ "resource": [AUDIENCE, 1] })),
+                ("a resource that is a number", json!({ "resource": 1 })),
+                ("no resource at all", json!({ "resource": [] })),
+            ] {
+                let bad = with(good.clone(), change);
+                let object = key.sign(&bad);
+                let outside = carrying(&object).with("redirect_uri", CALLBACK).with("state", "outside");
+                for asked in [carrying(&object), outside] {
+                    let answer = browser.silently(&asked).await;
+                    assert_eq!((answer.uri.as_str(), answer.get("state")), (other, Some("inside")), "{what}");
+                    assert_eq!(answer.get("error"), Some("invalid_request_object"), "{what}");
+                }
+                let elsewhere = with(bad, json!({ "redirect_uri": "https://attacker.example.com/cb" }));
+                let asked = carrying(&key.sign(&elsewhere)).with("redirect_uri", CALLBACK);
+                let response = browser.authorize(&asked).await;
+                assert_eq!((response.status, response.header("location")), (400, None), "{what}");
+            }
+        });
+    }
+
+    #[test]
+    fn null_is_no_parameter() {
+        with_server(async |s| {
+            let key = ClientKey::new(Algorithm::Es256, "k1");
+            client(s, &key, json!({})).await;
+            let mut claims = object(s);
+            for name in ["max_age", "prompt", "resource", "request", "claims"] {
+                claims[name] = Value::Null;
+            }
+            signed_in(s).await.silently(&carrying(&key.sign(&claims))).await.code();
         });
     }
 

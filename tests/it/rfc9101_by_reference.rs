@@ -141,6 +141,27 @@ mod s5_2_passing_a_request_object_by_reference {
     }
 
     #[test]
+    fn anybody_makes_this_server_ask_thirty_times_at_once_and_then_once_a_second() {
+        with_server(async |s| {
+            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let uri = neighbour.url("/request.jwt");
+            client(s, &key, &[&uri], json!({})).await;
+            neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));
+            let mut browser = signed_in(s).await;
+            let asked = referring(&uri).with("redirect_uri", CALLBACK);
+            for (times, asks) in [(30, 30), (1, 31)] {
+                for _ in 0..times {
+                    browser.silently(&asked).await.code();
+                }
+                let refused = browser.silently(&asked).await;
+                assert_eq!(refused.get("error"), Some("temporarily_unavailable"));
+                assert_eq!(neighbour.requests().len(), asks);
+                s.advance(SECOND);
+            }
+        });
+    }
+
+    #[test]
     fn a_host_that_is_not_public_is_asked_only_if_the_operator_says_so() {
         with_config(
             |config| config.fetch.private_hosts = Vec::new(),

@@ -222,6 +222,41 @@ mod s2_1_2_implicit_grant {
     }
 }
 
+mod s4_11_2_authorization_server_as_open_redirector {
+    use super::*;
+    use crate::support::registrar::{asking, metadata, open};
+
+    #[test]
+    fn a_client_that_registered_itself_leads_nobody_away_who_has_not_signed_in() {
+        with_config(open, async |s| {
+            let client = s.register(&metadata(json!({}))).await;
+            let plain = || asking(&client.id, "openid");
+            let mut signed_in = Browser::new(s);
+            signed_in.sign_in(&request("app"), ALICE).await.code();
+            for (asked, error) in [
+                (asking(&client.id, "openid nothing"), "invalid_scope"),
+                (plain().without("response_type"), "invalid_request"),
+                (plain().with("response_type", "token"), "unsupported_response_type"),
+                (plain().with("request", "x"), "invalid_request_object"),
+                (asking(&client.id, "openid nothing").with("prompt", "none"), "invalid_scope"),
+            ] {
+                let stranger = Browser::new(s).authorize(&asked).await;
+                assert_eq!((stranger.status, stranger.header("location")), (400, None), "{error}");
+                assert_eq!(stranger.error(), error);
+                let form = Browser::new(s).authorize(&asked.clone().with("response_mode", "form_post")).await;
+                assert_eq!(form.status, 400, "{error}");
+                assert_eq!(signed_in.silently(&asked).await.get("error"), Some(error));
+            }
+            // What is asked without a page is answered without one.
+            let silent = Browser::new(s).silently(&plain().with("prompt", "none")).await;
+            assert_eq!(silent.get("error"), Some("login_required"));
+            // An operator has vouched for the others.
+            let vouched = Browser::new(s).silently(&request("app").with("scope", "nothing")).await;
+            assert_eq!(vouched.get("error"), Some("invalid_scope"));
+        });
+    }
+}
+
 mod s4_14_refresh_token_protection {
     use super::*;
 
