@@ -152,8 +152,7 @@ pub const RULES: [ProfileRule; 5] = [
         message: "Only the profile oidc-certification has response types beside code. Use code.",
         command: "signet client update {id} --set response_types='[\"code\"]'",
         holds: |client, profile| {
-            profile.has_legacy_response_types()
-                || client.response_types.iter().all(|one| !one.is_legacy())
+            profile.has_legacy_response_types() || client.response_types.iter().all(|one| !one.is_legacy())
         },
     },
     ProfileRule {
@@ -161,9 +160,7 @@ pub const RULES: [ProfileRule; 5] = [
         field: "grant_types",
         message: "Only the profile oidc-certification has the implicit grant type. Use authorization_code.",
         command: "signet client update {id} --grant-type authorization_code",
-        holds: |client, profile| {
-            profile.has_legacy_response_types() || !client.allows(GrantType::Implicit)
-        },
+        holds: |client, profile| profile.has_legacy_response_types() || !client.allows(GrantType::Implicit),
     },
     ProfileRule {
         id: "localhost-redirect",

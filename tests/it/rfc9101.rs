@@ -39,7 +39,8 @@ fn with(mut claims: Value, more: Value) -> Value {
 
 /// A request of the required plain parameters and an object.
 fn carrying(object: &str) -> Asked {
-    let pairs = [("client_id", "signing"), ("response_type", "code"), ("scope", "openid"), ("request", object)];
+    let pairs =
+        [("client_id", "signing"), ("response_type", "code"), ("scope", "openid"), ("request", object)];
     Asked(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
 }
 
@@ -57,7 +58,11 @@ async fn refuses(browser: &mut Browser<'_>, object: &str, what: &str) {
     response.refused(400, "invalid_request_object");
     let asked = carrying(object).with("redirect_uri", CALLBACK).with("state", "outside");
     let answer = browser.silently(&asked).await;
-    assert_eq!((answer.uri.as_str(), answer.get("error")), (CALLBACK, Some("invalid_request_object")), "{what}");
+    assert_eq!(
+        (answer.uri.as_str(), answer.get("error")),
+        (CALLBACK, Some("invalid_request_object")),
+        "{what}"
+    );
     assert_eq!(answer.get("state"), Some("outside"), "{what}");
 }
 
@@ -97,7 +102,8 @@ mod s6_validating_jwt_based_requests {
             refuses(&mut browser, &unsigned(&good), "alg none").await;
             refuses(&mut browser, "garbage", "no JWT").await;
             refuses(&mut browser, &ClientKey::new(Algorithm::Es256, "k1").sign(&good), "a foreign key").await;
-            refuses(&mut browser, &ClientKey::new(Algorithm::Es256, "k2").sign(&good), "an unknown key").await;
+            refuses(&mut browser, &ClientKey::new(Algorithm::Es256, "k2").sign(&good), "an unknown key")
+                .await;
             refuses(&mut browser, &key.sign_with(json!({ "alg": "HS256" }), &good), "another alg").await;
             refuses(&mut browser, &key.sign_with(json!({ "typ": "at+jwt" }), &good), "another typ").await;
             refuses(&mut browser, &key.sign_with(json!({ "crit": ["exp"] }), &good), "crit").await;
@@ -118,7 +124,10 @@ mod s6_validating_jwt_based_requests {
                 refuses(&mut browser, &key.sign(&with(good.clone(), change)), what).await;
             }
             // Several audiences, and clocks that run a little ahead.
-            let fine = with(good, json!({ "aud": [s.issuer(), "https://x.example"], "nbf": now + 8, "iat": now + 8 }));
+            let fine = with(
+                good,
+                json!({ "aud": [s.issuer(), "https://x.example"], "nbf": now + 8, "iat": now + 8 }),
+            );
             browser.silently(&carrying(&key.sign(&fine))).await.code();
         });
     }
@@ -153,9 +162,10 @@ mod s6_validating_jwt_based_requests {
             let mut browser = signed_in(s).await;
             let bare = with(object(s), json!({ "iss": null, "aud": null, "exp": null }));
             browser.silently(&carrying(&key.sign(&bare))).await.code();
-            for strict in
-                [json!({ "profile": "oauth21" }), json!({ "profile": null, "require_signed_request_object": true })]
-            {
+            for strict in [
+                json!({ "profile": "oauth21" }),
+                json!({ "profile": null, "require_signed_request_object": true }),
+            ] {
                 s.patch_client("signing", strict).await;
                 browser.silently(&carrying(&key.sign(&object(s)))).await.code();
                 for missing in ["iss", "aud", "client_id"] {
@@ -230,7 +240,8 @@ mod s6_3_request_parameter_assembly {
             let mut browser = signed_in(s).await;
             let few = with(object(s), json!({ "nonce": null, "state": null }));
             let asked = || carrying(&key.sign(&few)).with("nonce", "outside").with("state", "outside");
-            for strict in [json!({ "require_signed_request_object": true }), json!({ "profile": "oauth21" })] {
+            for strict in [json!({ "require_signed_request_object": true }), json!({ "profile": "oauth21" })]
+            {
                 s.patch_client("signing", strict).await;
                 let answer = browser.silently(&asked()).await;
                 assert_eq!(answer.get("state"), None);

@@ -37,11 +37,7 @@ pub(super) fn offered(op: &Provider, client: &Client) -> bool {
 ///
 /// # Errors
 /// `unauthorized_client`, `invalid_scope`, `invalid_request`, `invalid_target`.
-pub(super) fn check(
-    op: &Provider,
-    client: &Client,
-    request: &AuthorizationRequest,
-) -> Result<(), Rejection> {
+pub(super) fn check(op: &Provider, client: &Client, request: &AuthorizationRequest) -> Result<(), Rejection> {
     let kind = request.response_type;
     if !kind.is_legacy() {
         return Ok(());

@@ -183,11 +183,7 @@ fn state(params: &Params, mode: ResponseMode) -> Result<Option<String>, Rejectio
 ///
 /// # Errors
 /// A page.
-pub(super) async fn client(
-    op: &Provider,
-    params: &Params,
-    now: Timestamp,
-) -> Result<Arc<Client>, Refusal> {
+pub(super) async fn client(op: &Provider, params: &Params, now: Timestamp) -> Result<Arc<Client>, Refusal> {
     let Some(id) = params.get("client_id") else {
         let missing = Rejection::invalid_request(
             "The client_id is missing. Send the id the client is registered under.",

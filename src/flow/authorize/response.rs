@@ -88,7 +88,9 @@ pub(super) fn mode(
 ) -> Outcome<ResponseMode> {
     let Some(asked) = asked else { return Ok(default_mode(kind)) };
     let mode = asked.parse().map_err(|_| {
-        Rejection::invalid_request("This response_mode is not supported. Send query or form_post, or leave it out.")
+        Rejection::invalid_request(
+            "This response_mode is not supported. Send query or form_post, or leave it out.",
+        )
     })?;
     match mode {
         ResponseMode::Fragment if default_mode(kind) == ResponseMode::Query => {
