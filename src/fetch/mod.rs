@@ -89,6 +89,8 @@ pub enum FetchError {
     Forbidden(&'static str),
     /// No connection, or TLS failed.
     Unreachable,
+    /// What it answers is no HTTP answer, has too many headers, or breaks off.
+    Unreadable,
     /// Too slow.
     Timeout,
     /// Another status than 200; redirects are not followed.
@@ -104,6 +106,7 @@ impl fmt::Display for FetchError {
         match self {
             Self::Forbidden(why) => f.write_str(why),
             Self::Unreachable => f.write_str("its host cannot be reached, or its certificate is not trusted"),
+            Self::Unreadable => f.write_str("its host's answer cannot be read"),
             Self::Timeout => f.write_str("its host did not answer in time"),
             Self::Status(status) => write!(f, "its host answered {status}"),
             Self::TooLong => write!(f, "it is longer than {LONGEST} bytes"),
@@ -190,14 +193,17 @@ impl Fetcher {
         exchange: impl Future<Output = Result<T, FetchError>>,
     ) -> Result<T, FetchError> {
         let hosts = &self.inner.hosts;
-        let until = Instant::from_std(monotonic_now() + self.inner.timeout);
-        let of_host = hosts.admit(host, monotonic_now()).ok_or(FetchError::Busy)?;
+        let began = monotonic_now();
+        let until = Instant::from_std(began + self.inner.timeout);
+        let of_host = hosts.admit(host, began).ok_or(FetchError::Busy)?;
         let places = timeout_at(until, self.places(of_host)).await.ok().flatten();
         let _places = places.filter(|_| Instant::now() < until).ok_or(FetchError::Busy)?;
+        let waited = monotonic_now().saturating_duration_since(began);
         let outcome = timeout_at(until, exchange).await.unwrap_or(Err(FetchError::Timeout));
-        // A host that answers is there, whatever it says.
-        let silent = matches!(outcome, Err(FetchError::Unreachable | FetchError::Timeout));
-        hosts.note(host, !silent, monotonic_now());
+        let error = outcome.as_ref().err().copied();
+        if let Some(answered) = is_there(error, waited, self.inner.timeout) {
+            hosts.note(host, answered, monotonic_now());
+        }
         outcome
     }
 
@@ -253,6 +259,16 @@ fn client(resolver: Checked, authorities: Vec<Certificate>) -> reqwest::Result<C
         .build()
 }
 
+/// Whether an exchange shows that its host is there: a host that answers is, whatever it says. `None` where it shows
+/// nothing: whoever `waited` for a place for most of the time left the host too little of it.
+fn is_there(error: Option<FetchError>, waited: Duration, timeout: Duration) -> Option<bool> {
+    match error {
+        Some(FetchError::Unreachable) => Some(false),
+        Some(FetchError::Timeout) => (waited <= timeout / 2).then_some(false),
+        _ => Some(true),
+    }
+}
+
 async fn send(request: RequestBuilder) -> Result<Response, FetchError> {
     request.send().await.map_err(|error| failure(&error))
 }
@@ -265,5 +281,5 @@ fn failure(error: &reqwest::Error) -> FetchError {
         }
         cause = one.source();
     }
-    FetchError::Unreachable
+    if error.is_connect() || error.is_timeout() { FetchError::Unreachable } else { FetchError::Unreadable }
 }

@@ -135,7 +135,7 @@ async fn what_is_compressed_stays_so() {
 #[tokio::test]
 async fn headers_without_end_are_refused() {
     let (address, _) = answering(head(&"X: y\r\n".repeat(HEADERS + 1))).await;
-    assert_eq!(outcome(&local(LONG), address).await, Err(FetchError::Unreachable));
+    assert_eq!(outcome(&local(LONG), address).await, Err(FetchError::Unreadable));
 }
 
 #[tokio::test]
@@ -158,14 +158,39 @@ async fn silence_and_drips_end_with_the_timeout() {
 
 #[tokio::test]
 async fn nobody_there_is_unreachable_and_rests_after_five_times() {
-    let (silent, seen) = answering(Vec::new()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = listener.local_addr().unwrap();
+    drop(listener);
     let fetcher = local(LONG);
     for _ in 0..5 {
-        assert_eq!(outcome(&fetcher, silent).await, Err(FetchError::Unreachable));
+        assert_eq!(outcome(&fetcher, nobody).await, Err(FetchError::Unreachable));
     }
-    let asked = seen.load(Ordering::SeqCst);
-    assert_eq!(outcome(&fetcher, silent).await, Err(FetchError::Busy));
-    assert_eq!(seen.load(Ordering::SeqCst), asked, "not asked again");
+    assert_eq!(outcome(&fetcher, nobody).await, Err(FetchError::Busy), "not asked again");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_an_answer() {
+    let many = head(&"X: y\r\n".repeat(HEADERS + 1));
+    for answer in [Vec::new(), b"SSH-2.0-x\r\n".to_vec(), many] {
+        let (address, _) = answering(answer).await;
+        let fetcher = local(LONG);
+        for _ in 0..7 {
+            assert_eq!(outcome(&fetcher, address).await, Err(FetchError::Unreadable));
+        }
+    }
+}
+
+#[test]
+fn a_host_that_was_left_little_of_the_time_is_not_called_silent() {
+    let (timeout, slow) = (Duration::from_secs(4), Some(FetchError::Timeout));
+    let at = |error, seconds| is_there(error, Duration::from_secs(seconds), timeout);
+    assert_eq!([at(slow, 0), at(slow, 2), at(slow, 3)], [Some(false), Some(false), None]);
+    assert_eq!(at(Some(FetchError::Unreachable), 3), Some(false));
+    for answered in
+        [None, Some(FetchError::Unreadable), Some(FetchError::TooLong), Some(FetchError::Status(500))]
+    {
+        assert_eq!(at(answered, 3), Some(true));
+    }
 }
 
 #[tokio::test]

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::Provider;
 use super::issue::{chosen, sign};
-use super::rejection::Outcome;
+use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::digest::base64url;
 use crate::fetch::FetchError;
 use crate::model::client::Client;
-use crate::secret::SessionId;
+use crate::secret::{ClientId, SessionId};
 use crate::storage::{Attempted, Notice};
 
 /// `typ` of logout tokens (OpenID Connect Back-Channel Logout §2.4).
@@ -36,6 +36,8 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(600),
 ];
 const LAST_PAUSE: Duration = Duration::from_secs(3600);
+/// How long after an attempt that asked nobody, for want of a place or because the host rests, the same one comes again.
+pub const BUSY_PAUSE: Duration = Duration::from_secs(2);
 /// Nothing is tried any more so long after the session ended.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -64,6 +66,7 @@ impl NoticeCounts {
             Next::Delivered => &self.delivered,
             Next::Refused => &self.refused,
             Next::Again(_) => &self.retried,
+            Next::PutOff(_) => return,
             Next::GivenUp => &self.given_up,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -79,6 +82,8 @@ pub enum Next {
     Refused,
     /// Another attempt after this time.
     Again(Duration),
+    /// Nobody was asked: the same attempt after this time.
+    PutOff(Duration),
     /// It has been tried for long enough.
     GivenUp,
 }
@@ -91,45 +96,73 @@ pub fn next(answer: Result<u16, FetchError>, attempt: u32, age: Duration) -> Nex
         Ok(200..=299) => return Next::Delivered,
         Ok(408 | 425 | 429) => {}
         Ok(400..=499 | 501) | Err(FetchError::Forbidden(_)) => return Next::Refused,
+        Err(FetchError::Busy) => return patiently(Next::PutOff(BUSY_PAUSE), BUSY_PAUSE, age),
         Ok(_) | Err(_) => {}
     }
-    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-    let pause = PAUSES.get(index).copied().unwrap_or(LAST_PAUSE);
-    if age.saturating_add(pause) > PATIENCE { Next::GivenUp } else { Next::Again(pause) }
+    again(attempt, age)
 }
 
-/// Takes up to `limit` notices that are due; each is then to be [`deliver`]ed.
+/// What follows from an attempt of this number (from 1) that came to nothing, `age` after the session ended.
+fn again(attempt: u32, age: Duration) -> Next {
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+    let pause = PAUSES.get(index).copied().unwrap_or(LAST_PAUSE);
+    patiently(Next::Again(pause), pause, age)
+}
+
+fn patiently(next: Next, pause: Duration, age: Duration) -> Next {
+    if age.saturating_add(pause) > PATIENCE { Next::GivenUp } else { next }
+}
+
+/// Takes up to `limit` notices that are due, to other clients than `but`; each is then to be [`deliver`]ed.
 ///
 /// # Errors
 /// A storage fault.
-pub async fn claim(op: &Provider, limit: u32) -> Outcome<Vec<Notice>> {
-    Ok(op.store.claim_notices(limit, LEASE, op.clock.now()).await?)
+pub async fn claim(op: &Provider, limit: u32, but: &[ClientId]) -> Outcome<Vec<Notice>> {
+    Ok(op.store.claim_notices(limit, but, LEASE, op.clock.now()).await?)
 }
 
 /// Tells one relying party, and writes what came of it.
 ///
 /// # Errors
-/// A fault of ours; the notice is tried again once its lease is over.
-pub async fn deliver(op: &Provider, notice: &Notice) -> Outcome<()> {
+/// A storage fault; the notice is tried again once its lease is over.
+pub async fn deliver(op: &Provider, notice: &Notice) -> Outcome<Next> {
+    let told = tell(op, notice).await;
+    let age = op.clock.now().since(notice.created_at);
+    let (next, result) = match told {
+        Ok(Some(answer)) => (next(answer, notice.attempts, age), words(answer)),
+        Ok(None) => (Next::Refused, "no longer asked for".to_owned()),
+        // Counted like an answer in vain: what cannot be made now may never be, and is not to be claimed for ever.
+        Err(rejection) => {
+            let client = notice.client.as_str();
+            tracing::warn!(client, reason = ?rejection.reason, "a logout token could not be made");
+            let result = "no token could be made; the server's log says why";
+            (again(notice.attempts, age), result.to_owned())
+        }
+    };
+    finish(op, notice, next, &result).await?;
+    Ok(next)
+}
+
+/// What the relying party answers; `None` where it no longer wants to be told.
+async fn tell(op: &Provider, notice: &Notice) -> Result<Option<Result<u16, FetchError>>, Rejection> {
     let now = op.clock.now();
     let client = op.clients.get(&op.store, &notice.client, now).await?;
     let client = client.filter(|client| client.is_active());
     let uri = client.as_ref().and_then(|client| client.metadata.backchannel_logout_uri.as_deref());
-    let (Some(client), Some(uri)) = (&client, uri) else {
-        return finish(op, notice, Next::Refused, "no longer asked for").await;
-    };
+    let (Some(client), Some(uri)) = (&client, uri) else { return Ok(None) };
     let token = logout_token(op, client, notice, now).await?;
-    let answer = op.fetch.post_form(uri, &[("logout_token", &token)]).await;
-    let age = op.clock.now().since(notice.created_at);
-    let next = next(answer, notice.attempts, age);
-    finish(op, notice, next, &words(answer)).await
+    Ok(Some(op.fetch.post_form(uri, &[("logout_token", &token)]).await))
 }
 
 async fn finish(op: &Provider, notice: &Notice, next: Next, result: &str) -> Outcome<()> {
     let now = op.clock.now();
     let attempted = Attempted {
+        attempts: match next {
+            Next::PutOff(_) => notice.attempts.saturating_sub(1),
+            _ => notice.attempts,
+        },
         next_at: match next {
-            Next::Again(pause) => Some(now.plus(pause)),
+            Next::Again(pause) | Next::PutOff(pause) => Some(now.plus(pause)),
             _ => None,
         },
         delivered_at: (next == Next::Delivered).then_some(now),
@@ -141,6 +174,7 @@ async fn finish(op: &Provider, notice: &Notice, next: Next, result: &str) -> Out
     let (client, session) = (notice.client.as_str(), notice.session);
     match next {
         Next::Delivered => tracing::debug!(client, %session, "told of a logout"),
+        Next::PutOff(_) => tracing::debug!(client, %session, "telling of a logout is put off"),
         Next::Again(_) => {
             tracing::info!(client, %session, result, attempt = notice.attempts, "could not be told of a logout yet");
         }
@@ -157,6 +191,7 @@ fn words(answer: Result<u16, FetchError>) -> String {
         Ok(status) | Err(FetchError::Status(status)) => format!("status {status}"),
         Err(FetchError::Forbidden(why)) => format!("not an address to ask: {why}"),
         Err(FetchError::Unreachable) => "unreachable".to_owned(),
+        Err(FetchError::Unreadable) => "unreadable answer".to_owned(),
         Err(FetchError::Timeout) => "timeout".to_owned(),
         Err(FetchError::TooLong) => "answer too long".to_owned(),
         Err(FetchError::Busy) => "busy".to_owned(),
@@ -215,11 +250,21 @@ mod tests {
     fn whatever_may_pass_is_tried_again() {
         for answer in [301, 302, 408, 425, 429, 500, 502, 503, 504].map(Ok).into_iter().chain([
             Err(FetchError::Unreachable),
+            Err(FetchError::Unreadable),
             Err(FetchError::Timeout),
             Err(FetchError::TooLong),
-            Err(FetchError::Busy),
         ]) {
             assert_eq!(next(answer, 1, NOW), Next::Again(Duration::from_secs(1)), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_asked_nobody_comes_again_soon_at_its_stage_until_the_day_is_over() {
+        let (busy, pause) = (Err(FetchError::Busy), Duration::from_secs(2));
+        for attempt in [1, 4, 9] {
+            assert_eq!(next(busy, attempt, NOW), Next::PutOff(pause), "{attempt}");
+            assert_eq!(next(busy, attempt, PATIENCE - pause), Next::PutOff(pause));
+            assert_eq!(next(busy, attempt, PATIENCE), Next::GivenUp);
         }
     }
 

@@ -1,14 +1,18 @@
 //! What runs beside the requests: the key schedule, the revocation feed, notices to relying parties, cleanup, and
 //! following the database's clock.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, SystemClock, monotonic_now};
+use crate::flow::logout_notice::Next;
+use crate::flow::rejection::Outcome;
 use crate::flow::{Provider, keys, logout_notice, revocation};
+use crate::secret::ClientId;
 use crate::storage::{Error, Store, SweepCursor};
 
 /// What another node or the command line has changed is known within this: a key removed in an emergency signs no
@@ -16,8 +20,12 @@ use crate::storage::{Error, Store, SweepCursor};
 const KEY_INTERVAL: Duration = Duration::from_secs(1);
 /// So often this node looks for notices that are due: another node's, or ones to try again.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(1);
-/// So many relying parties are told at once; the slow ones among them keep nobody but each other waiting.
+/// So many notices are under way at once, and at most [`NOTICES_PER_CLIENT`] of them to one relying party.
 const NOTICES_AT_ONCE: usize = 32;
+/// A slow relying party keeps others waiting only where there are as many of its like as share the places: four.
+const NOTICES_PER_CLIENT: usize = 8;
+/// So many are claimed at a time, which may all be of one relying party: only for those that have as many places free.
+const NOTICES_PER_CLAIM: usize = 4;
 const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// A difference below this is noise of the measurement.
 const TOLERATED_MILLIS: i64 = 20;
@@ -78,34 +86,113 @@ pub async fn tell_relying_parties(op: Arc<Provider>) {
     let news = op.store.notice_news();
     let mut ticks = interval(NOTICE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut under_way = JoinSet::new();
+    let mut under_way = UnderWay::default();
     let mut failing = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = news.notified() => {}
-            Some(_) = under_way.join_next(), if under_way.len() >= NOTICES_AT_ONCE => {}
+            () = under_way.room(), if under_way.has_more => {}
         }
-        while under_way.try_join_next().is_some() {}
-        let free = NOTICES_AT_ONCE.saturating_sub(under_way.len());
-        let claimed = logout_notice::claim(&op, u32::try_from(free).unwrap_or(0)).await;
-        match claimed {
-            Ok(notices) => {
-                failing = false;
-                for notice in notices {
-                    let op = Arc::clone(&op);
-                    under_way.spawn(async move {
-                        if let Err(rejection) = logout_notice::deliver(&op, &notice).await {
-                            tracing::warn!(reason = ?rejection.reason, "a notice to a relying party was put off");
-                        }
-                    });
-                }
-            }
+        under_way.reap();
+        match under_way.fill(&op).await {
+            Ok(()) => failing = false,
             Err(rejection) if !failing => {
                 failing = true;
                 tracing::error!(reason = ?rejection.reason, "relying parties cannot be told of logouts at present");
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// The notices that this node is delivering.
+#[derive(Default)]
+struct UnderWay {
+    /// Each ends with whether its notice was put off.
+    tasks: JoinSet<bool>,
+    /// By task: whom it tells.
+    clients: HashMap<Id, ClientId>,
+    /// Whose notices are put off, until when: thousands that are due to a host that rests are not to be claimed and put
+    /// off in turn all the time.
+    resting: HashMap<ClientId, Instant>,
+    /// Whether there may be more to claim as soon as there is room.
+    has_more: bool,
+}
+
+impl UnderWay {
+    /// Waits until there is room again for a claim, or for one to a relying party that had none.
+    async fn room(&mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            let client = self.forget(&ended);
+            let free = NOTICES_AT_ONCE.saturating_sub(self.tasks.len());
+            if client.is_some_and(|client| self.has_room(&client)) && free >= NOTICES_PER_CLAIM {
+                return;
+            }
+        }
+    }
+
+    /// Forgets the tasks that have ended.
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.forget(&ended);
+        }
+    }
+
+    fn forget(&mut self, ended: &Result<(Id, bool), JoinError>) -> Option<ClientId> {
+        let (id, put_off) = match ended {
+            Ok((id, put_off)) => (*id, *put_off),
+            Err(error) => (error.id(), false),
+        };
+        let client = self.clients.remove(&id)?;
+        if put_off {
+            self.resting.insert(client.clone(), monotonic_now() + logout_notice::BUSY_PAUSE);
+        }
+        Some(client)
+    }
+
+    /// Whether all that one claim brings may be of this client.
+    fn has_room(&self, client: &ClientId) -> bool {
+        let of_client = self.clients.values().filter(|known| *known == client).count();
+        of_client + NOTICES_PER_CLAIM <= NOTICES_PER_CLIENT && !self.resting.contains_key(client)
+    }
+
+    /// Who is to get nothing from the next claim.
+    fn full(&mut self) -> Vec<ClientId> {
+        let now = monotonic_now();
+        self.resting.retain(|_, until| now < *until);
+        let busy = self.clients.values().filter(|client| !self.has_room(client));
+        let mut full: Vec<ClientId> = busy.chain(self.resting.keys()).cloned().collect();
+        full.sort_unstable();
+        full.dedup();
+        full
+    }
+
+    /// Claims what is due for as long as there is room, and sets out with it.
+    async fn fill(&mut self, op: &Arc<Provider>) -> Outcome<()> {
+        self.has_more = false;
+        loop {
+            let free = NOTICES_AT_ONCE.saturating_sub(self.tasks.len()).min(NOTICES_PER_CLAIM);
+            let full = self.full();
+            let notices = logout_notice::claim(op, u32::try_from(free).unwrap_or(0), &full).await?;
+            let claimed = notices.len();
+            for notice in notices {
+                let (op, client) = (Arc::clone(op), notice.client.clone());
+                let task = self.tasks.spawn(async move {
+                    match logout_notice::deliver(&op, &notice).await {
+                        Ok(next) => matches!(next, Next::PutOff(_)),
+                        Err(rejection) => {
+                            tracing::warn!(reason = ?rejection.reason, "what came of a notice could not be written");
+                            false
+                        }
+                    }
+                });
+                self.clients.insert(task.id(), client);
+            }
+            if claimed < NOTICES_PER_CLAIM {
+                self.has_more = claimed == free || !full.is_empty();
+                return Ok(());
+            }
         }
     }
 }

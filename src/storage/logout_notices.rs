@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::db::{Arg, Sql, Tx, args};
-use super::row::{time, time_option};
+use super::row::{time, time_option, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::secret::{ClientId, NoticeId, SessionId, UserId};
@@ -63,22 +63,35 @@ const CLIENTS_OF_SESSION: Sql = Sql::both(
 // Asked every second: SQLite's one writer is not to be kept busy by it.
 const IS_DUE: Sql = Sql::both("SELECT next_at FROM logout_notice WHERE next_at <= $1 LIMIT 1");
 macro_rules! claim {
-    ($lock:literal) => {
+    ($which:literal) => {
         concat!(
+            $which,
             "UPDATE logout_notice SET attempts = attempts + 1, next_at = $2
-             WHERE next_at <= $1 AND id IN (
-                SELECT id FROM logout_notice WHERE next_at <= $1 ORDER BY next_at LIMIT $3",
-            $lock,
-            ")
+             WHERE next_at <= $1 AND id IN (SELECT id FROM due)
              RETURNING id, client_id, session_id, user_id, subject, created_at, attempts, next_at, delivered_at, result"
         )
     };
 }
-const CLAIM: Sql = Sql::per(claim!(" FOR UPDATE SKIP LOCKED"), claim!(""));
-// Not where the lease ran out and somebody else has claimed it since.
+// PostgreSQL has other writers, and would run a subquery that is not materialized more than once, with more rows each
+// time; SQLite takes the clients as JSON.
+const CLAIM: Sql = Sql::per(
+    claim!(
+        "WITH due AS MATERIALIZED (
+            SELECT id FROM logout_notice WHERE next_at <= $1 AND client_id <> ALL($4) ORDER BY next_at LIMIT $3
+            FOR UPDATE SKIP LOCKED)
+         "
+    ),
+    claim!(
+        "WITH due AS (
+            SELECT id FROM logout_notice WHERE next_at <= $1 AND client_id NOT IN (SELECT value FROM json_each($4))
+            ORDER BY next_at LIMIT $3)
+         "
+    ),
+);
+// Not where the lease ran out and somebody else has claimed it since: the lease tells attempts of one number apart.
 const FINISH: Sql = Sql::both(
-    "UPDATE logout_notice SET next_at = $3, delivered_at = $4, result = $5 WHERE id = $1 AND attempts = $2
-        AND delivered_at IS NULL",
+    "UPDATE logout_notice SET attempts = $4, next_at = $5, delivered_at = $6, result = $7
+     WHERE id = $1 AND attempts = $2 AND next_at = $3 AND delivered_at IS NULL",
 );
 macro_rules! page {
     ($filter:literal) => {
@@ -147,7 +160,8 @@ impl Notices {
     }
 
     /// Tells whoever delivers, where something was written since the last time. Where that was rolled back, it finds
-    /// nothing.
+    /// nothing. Another transaction's end may take the flag of one that has written and not yet committed: then nobody
+    /// is woken after the commit, and delivery begins when it looks by itself, up to a second later.
     pub(super) fn wake(&self) {
         if self.written.swap(false, Ordering::AcqRel) {
             self.news.notify_one();
@@ -208,6 +222,8 @@ impl Notice {
 /// What came of an attempt.
 #[derive(Clone, Debug)]
 pub struct Attempted {
+    /// How often it has been tried now.
+    pub attempts: u32,
     /// When to try again; `None` for never.
     pub next_at: Option<Timestamp>,
     /// When the client took it.
@@ -246,21 +262,26 @@ impl Store {
         Arc::clone(&self.outbox.notices.news)
     }
 
-    /// Takes up to `limit` notices that are due, for `lease`: nobody else gets them before that is over. Each goes to
-    /// one of all who ask.
+    /// Takes up to `limit` notices that are due, to other clients than `but`, for `lease`: nobody else gets them before
+    /// that is over. Each goes to one of all who ask.
     ///
     /// # Errors
     /// A storage fault.
     pub async fn claim_notices(
         &self,
         limit: u32,
+        but: &[ClientId],
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Notice>, Error> {
-        if self.db.fetch_optional::<(i64,)>(&IS_DUE, args![now]).await?.is_none() {
+        if limit == 0 || self.db.fetch_optional::<(i64,)>(&IS_DUE, args![now]).await?.is_none() {
             return Ok(Vec::new());
         }
-        let rows = self.db.write_returning::<NoticeRow>(&CLAIM, args![now, now.plus(lease), limit]).await?;
+        let but: Vec<String> = but.iter().map(|id| id.0.clone()).collect();
+        let but = if self.db.is_postgres() { Arg::Texts(but) } else { Arg::from(to_json(&but)) };
+        let mut args = args![now, now.plus(lease), limit];
+        args.push(but);
+        let rows = self.db.write_returning::<NoticeRow>(&CLAIM, args).await?;
         rows.into_iter().map(notice_of).collect()
     }
 
@@ -269,8 +290,15 @@ impl Store {
     /// # Errors
     /// A storage fault; then it is tried again when the lease is over.
     pub async fn finish_notice(&self, notice: &Notice, attempted: &Attempted) -> Result<bool, Error> {
-        let args =
-            args![notice.id.0, notice.attempts, attempted.next_at, attempted.delivered_at, &attempted.result];
+        let args = args![
+            notice.id.0,
+            notice.attempts,
+            notice.next_at,
+            attempted.attempts,
+            attempted.next_at,
+            attempted.delivered_at,
+            &attempted.result
+        ];
         Ok(self.db.write(&FINISH, args).await? == 1)
     }
 

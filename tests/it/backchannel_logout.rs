@@ -33,7 +33,7 @@ pub(super) async fn party(s: &Server, client: &str) -> Neighbour {
 pub(super) async fn tell(node: &Server) -> usize {
     let mut tried = 0;
     loop {
-        let notices = logout_notice::claim(&node.op, 32).await.unwrap();
+        let notices = logout_notice::claim(&node.op, 32, &[]).await.unwrap();
         if notices.is_empty() {
             return tried;
         }
@@ -222,8 +222,7 @@ mod every_end_of_a_session {
         let (mut there, elsewhere) = signed_in(s, "web").await;
         end(&mut here, &tokens, &mut there).await;
         let told = told(s).await;
-        let is_told =
-            |client: &str, tokens: &Tokens| told.contains(&(client.to_owned(), sid(tokens)));
+        let is_told = |client: &str, tokens: &Tokens| told.contains(&(client.to_owned(), sid(tokens)));
         [is_told("web", &tokens), is_told("app", &tokens), is_told("web", &elsewhere)]
     }
 

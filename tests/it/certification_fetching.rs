@@ -136,7 +136,7 @@ mod logout {
             let params = [("id_token_hint", hint), ("post_logout_redirect_uri", OUT), ("state", "x")];
             let answer = browser.get(&format!("/end_session?{}", encode(&params))).await;
             assert!(answer.location().starts_with(OUT));
-            for notice in logout_notice::claim(&s.op, 10).await.unwrap() {
+            for notice in logout_notice::claim(&s.op, 10, &[]).await.unwrap() {
                 logout_notice::deliver(&s.op, &notice).await.unwrap();
             }
             suite.wait_for(1).await;
