@@ -21,6 +21,11 @@ pub fn check_web(text: &str) -> Result<url::Url, &'static str> {
             "Write the host in its canonical form: lower case, punycode, addresses as 127.0.0.1 or [::1].",
         );
     }
+    if !is_plain_host(host) {
+        return Err(
+            "A host consists of letters, digits, dots, hyphens and underscores, or is an IPv6 address in brackets.",
+        );
+    }
     if let Some(port) = port {
         parse_port(port).ok_or("Write the port as a number from 1 to 65535 without leading zeros.")?;
     }
@@ -70,6 +75,17 @@ pub fn is_loopback(host: &str) -> bool {
 /// Whether `host` is a name below `localhost`, which resolves to this machine everywhere (RFC 6761).
 pub fn is_below_localhost(host: &str) -> bool {
     host.strip_suffix(".localhost").is_some_and(|label| !label.is_empty())
+}
+
+/// What hosts consist of. RFC 3986 and parsers let `;` and `,` through as well, which
+/// would end a source or a directive wherever an origin stands in a Content-Security-Policy.
+fn is_plain_host(host: &str) -> bool {
+    let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    let address = |byte| matches!(byte, b'a'..=b'f' | b'0'..=b'9' | b':');
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inside) => inside.bytes().all(address),
+        None => host.bytes().all(plain),
+    }
 }
 
 /// The origin of a web address as browsers send it (RFC 6454 §6.2); `None` for other schemes.
@@ -168,6 +184,12 @@ mod tests {
             "https://a.example/%0d%0a",
             "https://a.example/%4",
             "https://a.example/%zz",
+            "https://0;sandbox",
+            "https://a;b.example/",
+            "https://a,b.example/",
+            "https://a'b.example/",
+            "https://a!b.example/",
+            "https://a(b).example/",
             "http://a.example/",
             "http://localhost.evil.example/",
             "http://127.1/",
