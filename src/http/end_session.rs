@@ -6,10 +6,10 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::app::App;
-use super::body::{self, FORM_LIMIT, QUERY_LIMIT};
+use super::body::{self, BodyError, FORM_LIMIT, QUERY_LIMIT};
 use super::headers::{PageSources, page, see_other};
 use super::pages::logout::{LoggedOut, Logout};
-use super::{authorize, cookie, csrf, login, problem, revocation};
+use super::{cookie, csrf, login, problem, revocation};
 use crate::digest::{base64url, base64url_decode};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
@@ -17,7 +17,7 @@ use crate::flow::end_session::{self, Done, Frame, Question, Step};
 use crate::oauth::params::Params;
 
 const FORM: &str = "end-session";
-/// The form carries a whole request in base64url.
+/// The form carries a whole request in base64url. None is longer than a GET may carry.
 const LIMIT: usize = QUERY_LIMIT * 4 / 3 + FORM_LIMIT;
 
 /// Answers a logout request.
@@ -35,12 +35,21 @@ pub async fn end_session(request: HttpRequest, app: Data<App>, payload: Payload)
         Ok(browser) => browser,
         Err(rejection) => return problem::rejection(&request, &app, &rejection),
     };
-    if authorize::is_cookieless_post(&request, &browser) {
-        return see_other(&app, &format!("/end_session?{}", params.encoded()), &[]);
-    }
-    let answer = match params.get("csrf") {
-        Some(_) if request.method() == Method::POST => take(&request, &app, &params, &browser).await,
-        _ => begin(&app, &params, &browser).await,
+    let is_post = request.method() == Method::POST;
+    let answer = if is_post && params.get("csrf").is_some() {
+        take(&request, &app, &params, &browser).await
+    } else {
+        // Asked in a form, and sent on, it must fit: better now than after the person has said yes.
+        let encoded = params.encoded();
+        if encoded.len() > QUERY_LIMIT {
+            return problem::unreadable(&request, &app, BodyError::TooLarge);
+        }
+        // A browser keeps SameSite=Lax cookies from a POST that another site began, and not every one says that it did.
+        // Sent on as GET, the same request comes with them.
+        if is_post && browser.session.is_none() {
+            return see_other(&app, &format!("/end_session?{encoded}"), &[]);
+        }
+        begin(&app, &params, &browser).await
     };
     answer.unwrap_or_else(|refusal| problem::refusal(&request, &app, refusal, &[]))
 }

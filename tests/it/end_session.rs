@@ -112,9 +112,27 @@ mod with_a_hint_of_this_session {
             assert_eq!(browser.get(&onward).await.location(), AFTER);
             assert!(!browser.is_signed_in().await);
             let (mut browser, tokens) = signed_in(s, "web").await;
-            let form = [("id_token_hint", hint(&tokens)), ("client_id", "web"), ("post_logout_redirect_uri", AFTER)];
+            let form =
+                [("id_token_hint", hint(&tokens)), ("client_id", "web"), ("post_logout_redirect_uri", AFTER)];
             let response = browser.send(s.post("/end_session").form(&form)).await;
             assert_eq!(response.location(), AFTER);
+        });
+    }
+
+    #[test]
+    fn a_form_without_cookies_is_sent_on_whatever_the_browser_says_of_its_origin() {
+        with_server(async |s| {
+            for headers in [&[][..], &[("Origin", "null")], &[("Sec-Fetch-Site", "same-site")]] {
+                let (mut browser, tokens) = signed_in(s, "web").await;
+                let form = [("id_token_hint", hint(&tokens)), ("post_logout_redirect_uri", AFTER)];
+                let bare =
+                    headers.iter().fold(s.post("/end_session"), |all, (name, value)| all.header(name, value));
+                let bare = bare.form(&form).send().await;
+                let onward = bare.location().to_owned();
+                assert!(onward.starts_with("/end_session?") && browser.is_signed_in().await, "{onward}");
+                assert_eq!(browser.get(&onward).await.location(), AFTER);
+                assert!(!browser.is_signed_in().await);
+            }
         });
     }
 
@@ -184,7 +202,8 @@ mod nobody_is_led_elsewhere {
             let payload = id.split('.').nth(1).unwrap();
             let none = base64url(br#"{"alg":"none","typ":"JWT"}"#);
             let head = String::from_utf8(base64url_decode(id.split('.').next().unwrap()).unwrap()).unwrap();
-            let unsigned = base64url(head.replace(jwt_header(id)["alg"].as_str().unwrap(), "none").as_bytes());
+            let unsigned =
+                base64url(head.replace(jwt_header(id)["alg"].as_str().unwrap(), "none").as_bytes());
             let other = s.tokens_of(&mut browser, "app", "openid").await;
             let (front, signature) = id.rsplit_once('.').unwrap();
             let foreign = hint(&other).rsplit_once('.').unwrap().1;
@@ -267,7 +286,9 @@ mod the_question {
     #[test]
     fn comes_first_where_nothing_proves_who_asks() {
         with_server(async |s| {
-            for params in [vec![], vec![("state", "only")], vec![("logout_hint", "alice"), ("ui_locales", "de")]] {
+            for params in
+                [vec![], vec![("state", "only")], vec![("logout_hint", "alice"), ("ui_locales", "de")]]
+            {
                 let (mut browser, _) = signed_in(s, "web").await;
                 let response = ask(&mut browser, &params).await;
                 let page = question(&browser, &response).await;
@@ -356,6 +377,27 @@ mod the_question {
             // Without a token it is a request like any other.
             let response = confirm(&mut browser, &page.without("csrf")).await;
             question(&browser, &response).await;
+        });
+    }
+
+    #[test]
+    fn does_not_come_where_its_form_could_not_be_taken() {
+        with_server(async |s| {
+            let (mut browser, _) = signed_in(s, "web").await;
+            // Three times as long in the form.
+            let query = format!("/end_session?state={}", "!".repeat(10_000));
+            browser.get(&query).await.refused(413, "invalid_request");
+            let long = "x".repeat(25_000);
+            let form = s.post("/end_session").form(&[("state", &long)]);
+            browser.send(form).await.refused(413, "invalid_request");
+            s.post("/end_session").form(&[("state", &long)]).send().await.refused(413, "invalid_request");
+            assert!(browser.is_signed_in().await);
+            // One that fits is asked, and can be answered.
+            let longest = "x".repeat(16 * 1024 - "state=".len());
+            let response = ask(&mut browser, &[("state", &longest)]).await;
+            let page = question(&browser, &response).await;
+            let response = confirm(&mut browser, &page).await;
+            is_logged_out_page(&mut browser, &response).await;
         });
     }
 
