@@ -85,7 +85,7 @@ enum Audience {
 /// Makes an access token: a JWT (RFC 9068), or an opaque one where its APIs want that.
 ///
 /// # Errors
-/// `invalid_target` where its APIs want different things, no randomness, or no key to sign with.
+/// `invalid_target` where its APIs want different things (of one claim, too), no randomness, or no key to sign with.
 pub async fn make(
     op: &Provider,
     request: &AccessTokenRequest<'_>,

@@ -6,8 +6,11 @@ use super::authorize::request::AuthorizationRequest;
 use super::authorize::{self, ConsentState, OpenInteraction, Step};
 use crate::clock::Timestamp;
 use crate::model::audit::{Event, Origin};
+use crate::model::client::Client;
 use crate::model::session::LoginSession;
 use crate::oauth::claims_request::{CONSENT_PREFIX, ClaimsRequest};
+use crate::oauth::registration::Registered;
+use crate::oauth::resource;
 use crate::oauth::scope::Scope;
 use crate::oauth::standard_claims::scope_of;
 
@@ -30,7 +33,7 @@ pub async fn approve(
     // The consent is given here; what was remembered before does not matter.
     let delivery = authorize::finish(op, &interaction, &session, false, now).await?;
     let before = op.store.consent(session.user, &interaction.client.id).await?;
-    let agreed = words(&interaction.request);
+    let agreed = words(&interaction.client, &interaction.request);
     let scope = union(&before, &agreed).unwrap_or_else(|| interaction.request.scope.clone());
     let entry = op
         .audit(Event::ConsentGranted, format!("user:{}", session.user), now)?
@@ -44,8 +47,16 @@ pub async fn approve(
 }
 
 /// What a user is asked to agree to: the scope, then each claim asked for by name that no scope of the request opens, as
-/// a word of its own in the manner of a scope. These words are shown, and they are what is remembered.
-pub fn words(request: &AuthorizationRequest) -> Vec<String> {
+/// a word of its own in the manner of a scope, and so each API, where nobody but the user decides which of them the client
+/// may reach. These words are what is remembered.
+pub fn words(client: &Client, request: &AuthorizationRequest) -> Vec<String> {
+    let apis = request.audience.iter().filter(|_| client.registered != Registered::Operator);
+    let apis = apis.map(|audience| format!("{}{audience}", resource::CONSENT_PREFIX));
+    scope_and_claims(request).into_iter().chain(apis).collect()
+}
+
+/// Those of the words that say what the client may do; where, the APIs say.
+pub fn scope_and_claims(request: &AuthorizationRequest) -> Vec<String> {
     let claims = ClaimsRequest::stored(request.claims.as_deref());
     let further = claims
         .about_the_user()
@@ -55,8 +66,8 @@ pub fn words(request: &AuthorizationRequest) -> Vec<String> {
 }
 
 /// Whether what was agreed to before covers a request. A claim that a remembered scope opens needs no yes of its own.
-pub(super) fn covers(granted: &Scope, request: &AuthorizationRequest) -> bool {
-    words(request).iter().all(|word| {
+pub(super) fn covers(client: &Client, granted: &Scope, request: &AuthorizationRequest) -> bool {
+    words(client, request).iter().all(|word| {
         let claim = word.strip_prefix(CONSENT_PREFIX);
         granted.contains(word) || claim.is_some_and(|claim| is_open(granted, claim))
     })

@@ -73,15 +73,23 @@ pub async fn decide(
     let client = application(op, &question.client, now).await?;
     let place = place(op, &client, &question.page)?;
     let cookie = if place.domain.is_some() { cookies.of_domain } else { cookies.of_host }?;
+    let start = || question.navigation.then(|| start_url(&place, &client, &question.page));
     let Some(session) = live(op, &client, cookie.as_ref(), now).await? else {
-        let start = question.navigation.then(|| start_url(&place, &client, &question.page));
-        return Ok(Answer::SignIn(start));
+        return Ok(Answer::SignIn(start()));
     };
     if !has_one_of(&session.subject, &question.roles) {
         return Err(denied("Your account does not have the role that this application asks for."));
     }
+    // Where nothing is left of what its tokens were for, another sign-in gives it what the application has now.
+    let audience = question.with_token.then(|| target::remaining(op, &client, &session.audience)).transpose();
+    let Ok(audience) = audience else {
+        return Ok(Answer::SignIn(start()));
+    };
     op.store.touch_web_session(&session, now).await?;
-    let token = if question.with_token { Some(token(op, &client, &session, now).await?) } else { None };
+    let token = match audience {
+        Some(audience) => Some(token(op, (&client, &audience), &session, now).await?),
+        None => None,
+    };
     Ok(Answer::SignedIn(Box::new(SignedIn { subject: session.subject, token })))
 }
 
@@ -130,7 +138,12 @@ fn start_url(place: &Place<'_>, client: &Client, page: &Page) -> String {
 }
 
 /// An access token like any other of the client's: the revocation feed finds it by user, family and session.
-async fn token(op: &Provider, client: &Client, session: &WebSession, now: Timestamp) -> Outcome<AccessToken> {
+async fn token(
+    op: &Provider,
+    (client, audience): (&Client, &[String]),
+    session: &WebSession,
+    now: Timestamp,
+) -> Outcome<AccessToken> {
     let user = UserAuthorization {
         subject: session.subject.clone(),
         session: session.session,
@@ -140,9 +153,7 @@ async fn token(op: &Provider, client: &Client, session: &WebSession, now: Timest
         generation: 0,
         epoch: session.epoch,
     };
-    let audience = target::remaining(op, client, &session.audience);
-    let request =
-        AccessTokenRequest { client, audience: &audience, scope: &session.scope, user: Some(&user) };
+    let request = AccessTokenRequest { client, audience, scope: &session.scope, user: Some(&user) };
     Ok(access_token::make(op, &request, now).await?.token)
 }
 

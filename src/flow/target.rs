@@ -63,9 +63,34 @@ pub const fn foreign() -> Rejection {
 }
 
 /// What is left of a grant: APIs that are still registered and that the client may still ask for (S-047).
-pub fn remaining(op: &Provider, client: &Client, granted: &[String]) -> Vec<String> {
+///
+/// # Errors
+/// `invalid_target` where the grant was for APIs and none is left: a token for this server alone is not what was granted.
+pub fn remaining(op: &Provider, client: &Client, granted: &[String]) -> Outcome<Vec<String>> {
     let reachable = reachable(&op.clients.apis(), client);
-    granted.iter().filter(|audience| reachable.contains(audience)).cloned().collect()
+    let left: Vec<_> = granted.iter().filter(|audience| reachable.contains(audience)).cloned().collect();
+    if left.is_empty() && !granted.is_empty() {
+        return Err(Rejection::new(
+            ErrorCode::InvalidTarget,
+            "None of the APIs that were granted is open to this client any longer. Authorize again.",
+        ));
+    }
+    Ok(left)
+}
+
+/// All audiences that the client may ask for today.
+pub fn open_to(op: &Provider, client: &Client) -> Vec<String> {
+    reachable(&op.clients.apis(), client)
+}
+
+/// The APIs with these audiences as people know them: each audience with the name of its API, or with itself.
+pub fn named(op: &Provider, audience: &[String]) -> Vec<(String, String)> {
+    let apis = op.clients.apis();
+    let name = |audience: &String| apis.get(audience).and_then(|api| api.metadata.name.clone());
+    audience
+        .iter()
+        .map(|audience| (audience.clone(), name(audience).unwrap_or_else(|| audience.clone())))
+        .collect()
 }
 
 /// Whether no one token can be for all APIs that the client may ask for, so that a request that names none has to be
@@ -130,15 +155,25 @@ impl Target {
     }
 }
 
-/// The one format and algorithm of the APIs with these audiences.
+/// The one format and algorithm of the APIs with these audiences. Nor may two of them say different things of one claim:
+/// each would read the other's.
 fn demands(apis: &ApiSet, audience: &[String]) -> Outcome<(AccessTokenFormat, Option<Algorithm>)> {
     let mut format = None;
     let mut algorithm = None;
+    let mut rules: Vec<&ClaimRule> = Vec::new();
     for api in audience.iter().filter_map(|audience| apis.get(audience)) {
         let wanted = api.metadata.access_token_format;
         if *format.get_or_insert(wanted) != wanted {
             return Err(mixed());
         }
+        let own = &api.metadata.claims;
+        let differs = |rule: &ClaimRule| {
+            rules.iter().any(|other| other.claim == rule.claim && other.source != rule.source)
+        };
+        if own.iter().any(differs) {
+            return Err(mixed());
+        }
+        rules.extend(own);
         // Registration holds it to algorithms that keys exist for.
         let Some(wanted) = api.metadata.signing_alg.as_deref().and_then(|name| name.parse().ok()) else {
             continue;

@@ -15,6 +15,7 @@ use crate::flow::authorize::{self, OpenInteraction, Step};
 use crate::flow::browser::Browser;
 use crate::flow::consent;
 use crate::flow::login_session::{self, Current};
+use crate::flow::target;
 use crate::model::session::LoginSession;
 use crate::oauth::params::Params;
 use crate::oauth::registration::Registered;
@@ -53,7 +54,8 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
     let sources = login::sources(&interaction, &client);
     let handle = interaction.handle.reveal();
     let scope = &interaction.request.scope;
-    let asked = consent::words(&interaction.request);
+    let asked = consent::scope_and_claims(&interaction.request);
+    let apis = target::named(op, &interaction.request.audience);
     let refresh = op.policy.refresh.of(&interaction.client);
     let idle = scope.contains(OFFLINE_ACCESS).then_some(refresh.idle.as_secs());
     let html = app.pages.consent(&Consent {
@@ -66,6 +68,7 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
         client,
         account: username,
         scopes: asked.iter().map(|word| ScopeLine::new(word, None)).collect(),
+        apis: apis.iter().map(|(audience, name)| ScopeLine::new(audience, Some(name))).collect(),
         duration: words::duration(
             op.policy.tokens.access_token.as_secs(),
             idle,

@@ -3,6 +3,9 @@
 /// Most resources that one request may name.
 const MOST: usize = 20;
 
+/// Before an API's audience, what a consent to tokens for that API is remembered by, in the manner of a scope.
+pub const CONSENT_PREFIX: &str = "resource:";
+
 /// Why `resource` is refused; the sentence names the fix. Answered as `invalid_target`.
 type Refusal = &'static str;
 

@@ -46,11 +46,12 @@ macro_rules! insert_and_note {
     };
 }
 const INSERT: Sql = Sql::per(insert_and_note!(insert!("", " FOR SHARE OF s")), insert!("", ""));
-// So is one whose consent is being withdrawn: the lock makes that wait, and then it finds the code.
+// So is one whose consent is being withdrawn: the lock makes that wait, and then it finds the code. Rows are locked in one
+// order everywhere: the user, the session, the consent.
 const INSERT_CONSENTED: Sql = Sql::per(
     insert_and_note!(insert!(
         " JOIN consent c ON c.user_id = u.id AND c.client_id = $3",
-        " FOR SHARE OF c, s"
+        " FOR SHARE OF s, c"
     )),
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
 );
@@ -60,6 +61,8 @@ const NOTE_CLIENT: Sql = Sql::both(
      SELECT a.session_id, a.client_id, a.subject, a.created_at FROM authorization_code a WHERE a.code_hash = $1
      ON CONFLICT (session_id, client_id) DO NOTHING",
 );
+// `$13` are the audiences that the request asks for: all of them have to be granted (RFC 8707 §2.2). `$14` are those that
+// are open to the client: a code that was granted for some is redeemed while it still has one of them.
 macro_rules! redeem {
     ($granted:literal, $returning:literal) => {
         concat!(
@@ -97,7 +100,7 @@ macro_rules! insert_audit {
         concat!(
             "INSERT INTO audit_event (id, at, event, outcome, actor, user_id, client_id, session_id, address,
                 user_agent, trace_id)
-             SELECT $14, $2, 'grant.issued', 'success', $15, a.user_id, a.client_id, a.session_id, $8, $9, $16
+             SELECT $15, $2, 'grant.issued', 'success', $16, a.user_id, a.client_id, a.session_id, $8, $9, $17
              FROM ",
             $source
         )
@@ -117,7 +120,13 @@ macro_rules! redeemed_columns {
 const REDEEM: Sql = Sql::per(
     concat!(
         "WITH a AS (",
-        redeem!("CAST(audience AS JSONB) @> CAST(CAST($13 AS TEXT) AS JSONB)", "authorization_code.*"),
+        redeem!(
+            "CAST(audience AS JSONB) @> CAST(CAST($13 AS TEXT) AS JSONB)
+                AND (CAST($14 AS TEXT) IS NULL OR authorization_code.audience = '[]'
+                    OR EXISTS (SELECT 1 FROM jsonb_array_elements_text(CAST(authorization_code.audience AS JSONB)) g(value)
+                        JOIN jsonb_array_elements_text(CAST(CAST($14 AS TEXT) AS JSONB)) o(value) ON o.value = g.value))",
+            "authorization_code.*"
+        ),
         "), family AS (",
         insert_family!("a"),
         "), audit AS (",
@@ -128,7 +137,10 @@ const REDEEM: Sql = Sql::per(
     ),
     redeem!(
         "NOT EXISTS (SELECT 1 FROM json_each($13) w
-            WHERE w.value NOT IN (SELECT a.value FROM json_each(authorization_code.audience) a))",
+            WHERE w.value NOT IN (SELECT a.value FROM json_each(authorization_code.audience) a))
+            AND (CAST($14 AS TEXT) IS NULL OR authorization_code.audience = '[]'
+                OR EXISTS (SELECT 1 FROM json_each(authorization_code.audience) g
+                    JOIN json_each($14) o ON o.value = g.value))",
         "code_hash"
     ),
 );
@@ -187,6 +199,9 @@ pub struct RedeemRequest {
     pub code_challenge: Option<String>,
     /// Audiences that must have been granted, all of them; none where the request narrows nothing.
     pub resources: Vec<String>,
+    /// Audiences that are open to the client, one of which the grant must still have if it was for any; `None` where the
+    /// grant has just been made.
+    pub open: Option<Vec<String>>,
     /// The family to begin.
     pub family: NewFamily,
     /// Where the request came from.
@@ -245,7 +260,10 @@ impl Store {
     ) -> Result<bool, Error> {
         let insert = if grant.by_consent { &INSERT_CONSENTED } else { &INSERT };
         if interaction.is_none() && self.db.is_postgres() {
-            return Ok(self.db.write(insert, insert_args(code, grant, now)).await? == 1);
+            return retried(|| async {
+                Ok(self.db.write(insert, insert_args(code, grant, now)).await? == 1)
+            })
+            .await;
         }
         retried(|| async {
             let mut tx = self.db.begin().await?;
@@ -345,7 +363,7 @@ async fn redeem_in_steps(
     tx.commit().await.map(|()| row)
 }
 
-/// `$1`–`$9` make the family, `$10`–`$13` are the conditions of the code; on PostgreSQL `$14`–`$16` make the
+/// `$1`–`$9` make the family, `$10`–`$14` are the conditions of the code; on PostgreSQL `$15`–`$17` make the
 /// audit entry.
 fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
     let family = &request.family;
@@ -363,6 +381,7 @@ fn redeem_args(request: &RedeemRequest, now: Timestamp) -> Vec<Arg> {
         &request.redirect_uri,
         request.code_challenge.clone(),
         audience_column(&request.resources),
+        request.open.as_deref().map(audience_column),
     ]
 }
 

@@ -145,6 +145,7 @@ impl World {
         let id = FamilySecretId::generate(self.entropy.as_ref()).unwrap();
         let redeem = RedeemRequest {
             resources: Vec::new(),
+            open: None,
             code,
             client: ClientId::from("app"),
             redirect_uri: grant.redirect_uri,

@@ -6,7 +6,9 @@ use signet::oauth::algorithm::Algorithm;
 use super::*;
 use crate::support::attacks::{self, Attack, Kind};
 use crate::support::jwt::{Signer, asserting};
+use crate::support::registrar::{Registered, by_token, metadata};
 
+const OPAQUE: &str = "https://opaque.example.com";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 const NO_ACCESS_TOKEN: &[&str] =
     &["JWT", "logout+jwt", "client-authentication+jwt", "oauth-authz-req+jwt", "dpop+jwt", "secevent+jwt"];
@@ -251,78 +253,126 @@ mod removed_keys {
 mod kinds {
     use super::*;
 
-    /// Every kind of token there is, all genuine and unused, with its name.
-    async fn all(s: &Server, browser: &mut Browser<'_>, signer: &Signer) -> Vec<(&'static str, String)> {
-        let tokens = s.tokens_of(browser, "app", "openid offline_access read").await;
-        let code = browser.silently(&request("app")).await.code();
-        let id = tokens.id.unwrap();
-        let server = Signer::of_server(s, Algorithm::Rs256).await;
-        let (id_claims, now) = (claims(&id), s.now().seconds());
-        let logout = json!({ "iss": s.issuer(), "aud": "app", "sub": id_claims["sub"], "sid": id_claims["sid"],
-            "iat": now, "exp": now + 120, "jti": "logout-1",
-            "events": { "http://schemas.openid.net/event/backchannel-logout": {} } });
-        let asked = json!({ "iss": "job", "aud": s.issuer(), "client_id": "job", "response_type": "code",
-            "iat": now, "exp": now + 60 });
-        vec![
-            ("access token", tokens.access),
-            ("refresh token", tokens.refresh.unwrap()),
-            ("ID token", id),
-            ("code", code),
-            ("assertion", s.assertion("job", signer)),
-            ("logout token", server.token(&server.header("logout+jwt"), &logout)),
-            ("request object", signer.token(&signer.header("oauth-authz-req+jwt"), &asked)),
-        ]
+    const BACK: &str = "https://app.example.com/signed-out";
+
+    /// What the places need beside the token.
+    struct Setting<'s> {
+        s: &'s Server,
+        /// In which alice is signed in.
+        browser: Browser<'s>,
+        /// A client that has registered itself.
+        registered: Registered,
     }
 
-    /// The ways in, and the one kind that each takes.
-    async fn takes(s: &Server, place: &str, token: &str) -> bool {
-        match place {
-            "userinfo" => s.userinfo(token).await.status == 200,
-            "administration API" => s.admin_get("/admin/v1/users").bearer(token).send().await.status == 200,
-            "introspection" => s.is_active(token).await,
-            "client assertion" => asserting(s.post("/token"), &[GRANT], token).send().await.status == 200,
-            "hint" => {
-                let asked = request("app").with("prompt", "none").with("id_token_hint", token);
-                let answer = s.get(&asked.target()).send().await;
-                // A key of others is unknown here, and a hint under it is none.
-                let known = jwt_header_or_null(token)["kid"] != "key-1";
-                known && Redirect::parse(answer.location()).get("error") == Some("login_required")
+    impl<'s> Setting<'s> {
+        async fn of(s: &'s Server, signer: &Signer) -> Self {
+            s.create_client("job", signing(signer)).await;
+            s.create_api(OPAQUE, json!({ "access_token_format": "opaque" })).await;
+            s.patch_client("web", json!({ "audience": [OPAQUE] })).await;
+            s.patch_client("api", json!({ "audience": [AUDIENCE, OPAQUE] })).await;
+            s.patch_client("app", json!({ "post_logout_redirect_uris": [BACK] })).await;
+            let ticket = s.initial_access_token(1).await;
+            let registered = s.registering(&metadata(json!({}))).bearer(&ticket).send().await;
+            Self { s, browser: Browser::new(s), registered: Registered::of(&registered) }
+        }
+
+        /// Every kind of token there is, all genuine and unused, with its name.
+        async fn all(&mut self, signer: &Signer) -> Vec<(&'static str, String)> {
+            let s = self.s;
+            let tokens = s.tokens_of(&mut self.browser, "app", "openid offline_access read").await;
+            let code = self.browser.silently(&request("app")).await.code();
+            let id = tokens.id.unwrap();
+            let server = Signer::of_server(s, Algorithm::Rs256).await;
+            let (id_claims, now) = (claims(&id), s.now().seconds());
+            let logout = json!({ "iss": s.issuer(), "aud": "app", "sub": id_claims["sub"], "sid": id_claims["sid"],
+                "iat": now, "exp": now + 120, "jti": "logout-1",
+                "events": { "http://schemas.openid.net/event/backchannel-logout": {} } });
+            let asked = json!({ "iss": "job", "aud": s.issuer(), "client_id": "job", "response_type": "code",
+                "sub": id_claims["sub"], "iat": now, "exp": now + 60 });
+            vec![
+                ("access token", tokens.access),
+                ("opaque access token", s.tokens("web").await.access),
+                ("refresh token", tokens.refresh.unwrap()),
+                ("ID token", id),
+                ("code", code),
+                ("assertion", s.assertion("job", signer)),
+                ("logout token", server.token(&server.header("logout+jwt"), &logout)),
+                ("request object", signer.token(&signer.header("oauth-authz-req+jwt"), &asked)),
+                ("registration token", self.registered.token.clone()),
+                ("API key", s.api_key().await),
+                ("initial access token", s.initial_access_token(1).await),
+            ]
+        }
+
+        /// Whether alice's browser gets a code by this hint. One that names another user does not.
+        async fn is_heeded(&self, hint: &str) -> bool {
+            let asked = request("app").with("prompt", "none").with("id_token_hint", hint);
+            let answer = self.browser.with_cookies(self.s.get(&asked.target())).send().await;
+            Redirect::parse(answer.location()).get("code").is_some()
+        }
+
+        async fn takes(&self, place: &str, token: &str) -> bool {
+            let s = self.s;
+            match place {
+                "userinfo" => s.userinfo(token).await.status == 200,
+                "administration API" => {
+                    s.admin_get("/admin/v1/users").bearer(token).send().await.status == 200
+                }
+                "introspection" => s.is_active(token).await,
+                "client assertion" => asserting(s.post("/token"), &[GRANT], token).send().await.status == 200,
+                "hint" => self.is_heeded(token).await,
+                "end of a session" => {
+                    let params = [("id_token_hint", token), ("post_logout_redirect_uri", BACK)];
+                    let target = format!("/end_session?{}", encode(&params));
+                    let answer = self.browser.with_cookies(s.get(&target)).send().await;
+                    answer.header("location").is_some_and(|location| location.starts_with(BACK))
+                }
+                "registration" => {
+                    s.registering(&metadata(json!({}))).bearer(token).send().await.status == 201
+                }
+                "configuration" => {
+                    s.configuring("GET", &self.registered.id, token).send().await.status == 200
+                }
+                "refresh" => s.refresh("app", token).await.status == 200,
+                "redemption" => s.redeem("app", token).await.status == 200,
+                _ => panic!("{place}"),
             }
-            "refresh" => s.refresh("app", token).await.status == 200,
-            "redemption" => s.redeem("app", token).await.status == 200,
-            _ => panic!("{place}"),
         }
     }
 
-    fn jwt_header_or_null(token: &str) -> Value {
-        if token.starts_with("ey") { jwt_header(token) } else { Value::Null }
-    }
+    /// The ways in, and the kinds that each takes; the one that ends the session last.
+    const PLACES: [(&str, &[&str]); 10] = [
+        ("userinfo", &["access token", "opaque access token"]),
+        ("administration API", &["API key"]),
+        ("introspection", &["access token", "opaque access token"]),
+        ("client assertion", &["assertion"]),
+        ("hint", &["ID token"]),
+        ("registration", &["initial access token"]),
+        ("configuration", &["registration token"]),
+        ("refresh", &["refresh token"]),
+        ("redemption", &["code"]),
+        ("end of a session", &["ID token"]),
+    ];
 
     #[test]
     fn no_kind_of_token_passes_for_another() {
-        with_server(async |s| {
+        with_config(by_token, async |s| {
             let signer = Signer::new(Algorithm::Es256, "key-1");
-            s.create_client("job", signing(&signer)).await;
-            let mut browser = Browser::new(s);
-            let tokens = all(s, &mut browser, &signer).await;
-            let places = [
-                ("userinfo", Some("access token")),
-                ("administration API", None),
-                ("introspection", Some("access token")),
-                ("client assertion", Some("assertion")),
-                ("hint", Some("ID token")),
-                ("refresh", Some("refresh token")),
-                ("redemption", Some("code")),
-            ];
+            let mut setting = Setting::of(s, &signer).await;
+            let tokens = setting.all(&signer).await;
             // First what is refused everywhere, so that what is used up comes last.
-            for (place, own) in places {
-                for (kind, token) in tokens.iter().filter(|(kind, _)| Some(*kind) != own) {
-                    assert!(!takes(s, place, token).await, "{kind} at {place}");
+            for (place, own) in PLACES {
+                for (kind, token) in tokens.iter().filter(|(kind, _)| !own.contains(kind)) {
+                    assert!(!setting.takes(place, token).await, "{kind} at {place}");
                 }
             }
-            for (place, own) in places {
-                let Some((kind, token)) = tokens.iter().find(|(kind, _)| Some(*kind) == own) else { continue };
-                assert!(takes(s, place, token).await, "{kind} at {place}");
+            let bobs = Browser::new(s).sign_in(&request("app"), BOB).await.code();
+            let bobs = Tokens::of(&s.redeem("app", &bobs).await).id.unwrap();
+            assert!(!setting.is_heeded(&bobs).await, "a hint that names another user is not passed over");
+            for (place, own) in PLACES {
+                for (kind, token) in tokens.iter().filter(|(kind, _)| own.contains(kind)) {
+                    assert!(setting.takes(place, token).await, "{kind} at {place}");
+                }
             }
         });
     }

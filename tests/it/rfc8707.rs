@@ -233,6 +233,58 @@ mod s2_2_access_token_request {
     }
 
     #[test]
+    fn a_grant_of_which_nothing_is_left_gives_no_token_and_its_code_stays_good() {
+        with_server(async |s| {
+            three_apis(s, payments()).await;
+            let tokens = Tokens::of(&redeem(s, &code(s, &[ORDERS]).await, &[]).await);
+            let pending = code(s, &[ORDERS]).await;
+            s.patch_client("app", json!({ "audience": [AUDIENCE] })).await;
+            refresh(s, tokens.refresh(), &[]).await.refused(400, "invalid_target");
+            for resources in [&[][..], &[ORDERS], &[AUDIENCE]] {
+                redeem(s, &pending, resources).await.refused(400, "invalid_target");
+            }
+            // Who could not redeem it learns nothing of it.
+            s.token("other", &redemption(&pending)).await.refused(400, "invalid_grant");
+            s.patch_client("app", json!({ "audience": [AUDIENCE, ORDERS] })).await;
+            assert_eq!(audience(&Tokens::of(&redeem(s, &pending, &[]).await)), ORDERS);
+            redeem(s, &pending, &[]).await.refused(400, "invalid_grant");
+        });
+    }
+
+    #[test]
+    fn a_proxy_gets_no_token_for_a_grant_of_which_nothing_is_left() {
+        use crate::support::web_application::{WIKI, behind_a_proxy};
+        with_config(behind_a_proxy, async |s| {
+            s.create_wiki().await;
+            s.create_api(ORDERS, json!({})).await;
+            let mut browser = Browser::new(s);
+            browser.enter("wiki", WIKI, ALICE).await;
+            s.visit(&browser, &[("token", "1")]).await.ok();
+            s.patch_client("wiki", json!({ "audience": [ORDERS] })).await;
+            s.visit(&browser, &[]).await.ok();
+            let status = s.visit(&browser, &[("token", "1")]).await.status;
+            assert_ne!(status, 200, "another sign-in is needed");
+            browser.enter("wiki", WIKI, ALICE).await;
+            s.visit(&browser, &[("token", "1")]).await.ok();
+        });
+    }
+
+    #[test]
+    fn what_apis_of_others_ask_of_a_token_is_not_told() {
+        with_server(async |s| {
+            s.create_api(ORDERS, json!({})).await;
+            s.create_api(PAYMENTS, json!({ "access_token_format": "opaque" })).await;
+            let own = Browser::new(s).sign_in(&request("app"), ALICE).await.code();
+            let known = redeem(s, &own, &[ORDERS, PAYMENTS]).await;
+            let unknown = redeem(s, &own, &[ORDERS, "https://unknown.example.com"]).await;
+            let why = |answer: &Response| answer.refused(400, "invalid_target").json()["error_description"].clone();
+            assert_eq!(why(&known), why(&unknown));
+            redeem(s, "unknown", &[ORDERS, PAYMENTS]).await.refused(400, "invalid_grant");
+            Tokens::of(&redeem(s, &own, &[AUDIENCE]).await);
+        });
+    }
+
+    #[test]
     fn in_cookie_mode_it_is_a_text_or_a_list() {
         with_hosts(async |s| {
             three_apis(s, payments()).await;
@@ -264,8 +316,91 @@ mod s2_2_access_token_request {
     }
 }
 
+mod consent {
+    use super::*;
+
+    /// Goes to the consent page for these resources, which names their APIs, and says yes.
+    async fn agree(browser: &mut Browser<'_>, resources: &[&str], names: &[&str]) {
+        let response = browser.authorize(&naming(resources)).await;
+        let location = if response.location().starts_with("/login") {
+            let page = browser.page(response.location()).await;
+            browser.login(&page, ALICE).await.location().to_owned()
+        } else {
+            response.location().to_owned()
+        };
+        let page = browser.page(&location).await;
+        assert_eq!(page.path, "/consent");
+        for name in ["consent-apis"].iter().chain(names) {
+            assert!(page.html.contains(name), "{name}: {}", page.html);
+        }
+        let answer = browser.submit(&page, &[("action", "approve")]).await;
+        Redirect::parse(answer.location()).code();
+    }
+
+    fn naming(resources: &[&str]) -> Asked {
+        resources.iter().fold(request("spa"), |asked, resource| asked.repeating("resource", resource))
+    }
+
+    async fn two_apis(s: &Server) {
+        s.create_api(ORDERS, json!({ "name": "Orders & more", "dynamic": true })).await;
+        s.create_api(PAYMENTS, json!({ "dynamic": true })).await;
+    }
+
+    #[test]
+    fn an_operators_client_names_its_apis_and_is_not_asked_again() {
+        with_server(async |s| {
+            two_apis(s).await;
+            s.patch_client("spa", json!({ "audience": [ORDERS, PAYMENTS] })).await;
+            let mut browser = Browser::new(s);
+            agree(&mut browser, &[ORDERS], &["Orders &amp; more", "orders.example.com"]).await;
+            browser.silently(&naming(&[PAYMENTS]).with("prompt", "none")).await.code();
+        });
+    }
+
+    #[test]
+    fn a_client_that_registered_itself_needs_one_for_each_api() {
+        with_server(async |s| {
+            two_apis(s).await;
+            s.patch_client("spa", json!({ "audience": [] })).await;
+            let mut inside = crate::support::inside::Inside::of(s).await;
+            inside.run("UPDATE clients SET registered = 'dynamic' WHERE client_id = 'spa'").await;
+            inside.run("UPDATE installation SET client_version = client_version + 1").await;
+            s.advance(2 * SECOND);
+            let mut browser = Browser::new(s);
+            agree(&mut browser, &[ORDERS], &["Orders &amp; more"]).await;
+            let silent = |resources: &[&str]| naming(resources).with("prompt", "none");
+            browser.silently(&silent(&[ORDERS])).await.code();
+            browser.silently(&silent(&[])).await.code();
+            for more in [&[PAYMENTS][..], &[ORDERS, PAYMENTS]] {
+                let answer = browser.silently(&silent(more)).await;
+                assert_eq!(answer.get("error"), Some("consent_required"), "{more:?}");
+            }
+            agree(&mut browser, &[PAYMENTS], &["payments.example.com"]).await;
+            // The earlier yes holds.
+            browser.silently(&silent(&[ORDERS, PAYMENTS])).await.code();
+        });
+    }
+}
+
 mod what_apis_ask_of_a_token {
     use super::*;
+
+    #[test]
+    fn two_that_say_different_things_of_one_claim_are_asked_for_one_at_a_time() {
+        with_server(async |s| {
+            let tier = |value: &str| json!({ "claims": [{ "claim": "tier", "value": value }] });
+            three_apis(s, tier("gold")).await;
+            s.patch_api(ORDERS, tier("gold")).await;
+            Tokens::of(&s.token("service", &[GRANT]).await);
+            s.patch_api(ORDERS, tier("silver")).await;
+            let refused = s.token("service", &[GRANT]).await;
+            assert!(refused.refused(400, "invalid_target").text().contains("one resource at a time"));
+            for (resource, value) in [(PAYMENTS, "gold"), (ORDERS, "silver")] {
+                let tokens = Tokens::of(&s.token("service", &[GRANT, ("resource", resource)]).await);
+                assert_eq!(claims(&tokens.access)["tier"], value);
+            }
+        });
+    }
 
     #[test]
     fn one_that_cannot_be_for_all_of_them_is_asked_for_one_resource_at_a_time() {

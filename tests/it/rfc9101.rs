@@ -1,12 +1,11 @@
 //! RFC 9101 and OpenID Connect Core §6: authorization requests that the client has signed, by value.
 
 use super::*;
-use crate::support::jwt::{Signer, laid_over};
-use crate::support::signer::{ClientKey, unsigned};
+use crate::support::jwt::{Signer, unsigned};
 use signet::oauth::algorithm::Algorithm;
 
 /// A client with this key.
-async fn client(s: &Server, key: &ClientKey, more: Value) {
+async fn client(s: &Server, key: &Signer, more: Value) {
     let mut metadata = json!({
         "token_endpoint_auth_method": "none",
         "redirect_uris": [CALLBACK, "https://app.example.com/other"],
@@ -74,10 +73,10 @@ mod s6_validating_jwt_based_requests {
         with_server(async |s| {
             let mut browser = signed_in(s).await;
             for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa] {
-                let key = ClientKey::new(algorithm, "k1");
+                let key = Signer::new(algorithm, "k1");
                 client(s, &key, json!({})).await;
                 for typ in [json!({}), json!({ "typ": "JWT" }), json!({ "typ": "oauth-authz-req+jwt" })] {
-                    let asked = carrying(&key.sign_with(typ, &object(s)));
+                    let asked = carrying(&key.sign_with(&typ, &object(s)));
                     let answer = browser.silently(&asked).await;
                     assert_eq!(answer.get("state"), Some("af0ifjsldkj"));
                     let tokens = Tokens::of(&s.redeem("signing", &answer.code()).await);
@@ -94,19 +93,18 @@ mod s6_validating_jwt_based_requests {
     #[test]
     fn unsigned_and_otherwise_unsound_objects_are_refused() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let good = object(s);
             let now = s.now().seconds();
             refuses(&mut browser, &unsigned(&good), "alg none").await;
             refuses(&mut browser, "garbage", "no JWT").await;
-            refuses(&mut browser, &ClientKey::new(Algorithm::Es256, "k1").sign(&good), "a foreign key").await;
-            refuses(&mut browser, &ClientKey::new(Algorithm::Es256, "k2").sign(&good), "an unknown key")
-                .await;
-            refuses(&mut browser, &key.sign_with(json!({ "alg": "HS256" }), &good), "another alg").await;
-            refuses(&mut browser, &key.sign_with(json!({ "typ": "at+jwt" }), &good), "another typ").await;
-            refuses(&mut browser, &key.sign_with(json!({ "crit": ["exp"] }), &good), "crit").await;
+            refuses(&mut browser, &Signer::new(Algorithm::Es256, "k1").sign(&good), "a foreign key").await;
+            refuses(&mut browser, &Signer::new(Algorithm::Es256, "k2").sign(&good), "an unknown key").await;
+            refuses(&mut browser, &key.sign_with(&json!({ "alg": "HS256" }), &good), "another alg").await;
+            refuses(&mut browser, &key.sign_with(&json!({ "typ": "at+jwt" }), &good), "another typ").await;
+            refuses(&mut browser, &key.sign_with(&json!({ "crit": ["exp"] }), &good), "crit").await;
             for token in tampered(&key.sign(&good)) {
                 refuses(&mut browser, &token, "tampered").await;
             }
@@ -157,7 +155,7 @@ mod s6_validating_jwt_based_requests {
     #[test]
     fn iss_and_aud_may_be_missing_but_where_the_object_counts_alone() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let bare = with(object(s), json!({ "iss": null, "aud": null, "exp": null }));
@@ -181,7 +179,7 @@ mod s6_validating_jwt_based_requests {
     #[test]
     fn the_registered_algorithm_is_the_only_one() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({ "request_object_signing_alg": "RS256" })).await;
             let mut browser = signed_in(s).await;
             refuses(&mut browser, &key.sign(&object(s)), "ES256").await;
@@ -193,7 +191,7 @@ mod s6_validating_jwt_based_requests {
     #[test]
     fn a_client_without_keys_cannot_sign() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             let claims = with(object(s), json!({ "iss": "app", "client_id": "app" }));
             let asked = request("app").with("request", &key.sign(&claims));
             let answer = signed_in(s).await.silently(&asked).await;
@@ -218,7 +216,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn what_is_signed_wins_and_the_rest_is_added() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let few = with(object(s), json!({ "nonce": null, "scope": "openid write", "state": "inside" }));
@@ -235,7 +233,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn where_requests_have_to_be_signed_nothing_else_counts() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let few = with(object(s), json!({ "nonce": null, "state": null }));
@@ -260,7 +258,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn a_client_that_has_to_sign_is_refused_on_a_page_without() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({ "require_signed_request_object": true })).await;
             let response = signed_in(s).await.authorize(&request("signing")).await;
             assert_eq!(response.header("location"), None);
@@ -272,7 +270,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn the_redirect_uri_inside_counts_and_a_bad_one_is_never_redirected_to() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let bad = "https://attacker.example.com/callback";
@@ -295,7 +293,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn an_error_goes_to_the_redirect_uri_inside() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let inside = with(
                 object(s),
@@ -311,7 +309,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn numbers_and_lists_are_parameters_too() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             s.advance(MINUTE);
@@ -379,7 +377,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn registration_is_not_supported_inside_either() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let object = key.sign(&with(object(s), json!({ "registration": {} })));
             let answer = signed_in(s).await.silently(&carrying(&object)).await;
@@ -390,7 +388,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn a_person_signs_in_for_the_request_that_was_signed() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             // Nothing is read again after the sign-in, by when the object has expired.
             let mut browser = Browser::new(s);

@@ -1,12 +1,12 @@
 //! RFC 9101 §5.2 and OpenID Connect Core §6.2: request objects that this server fetches.
 
 use super::*;
-use crate::support::signer::{ClientKey, unsigned};
+use crate::support::jwt::{Signer, unsigned};
 use signet::oauth::algorithm::Algorithm;
 
 const TYPE: &str = "application/oauth-authz-req+jwt";
 
-async fn client(s: &Server, key: &ClientKey, uris: &[&str], more: Value) {
+async fn client(s: &Server, key: &Signer, uris: &[&str], more: Value) {
     let mut metadata = json!({
         "token_endpoint_auth_method": "none",
         "redirect_uris": [CALLBACK],
@@ -50,7 +50,7 @@ mod s5_2_passing_a_request_object_by_reference {
     #[test]
     fn a_registered_uri_is_fetched_and_its_object_is_the_request() {
         with_server(async |s| {
-            let (key, neighbour) = (ClientKey::new(Algorithm::Rs256, "k1"), Neighbour::start().await);
+            let (key, neighbour) = (Signer::new(Algorithm::Rs256, "k1"), Neighbour::start().await);
             let uri = neighbour.url("/request.jwt");
             client(s, &key, &[&uri], json!({})).await;
             let mut browser = signed_in(s).await;
@@ -69,7 +69,7 @@ mod s5_2_passing_a_request_object_by_reference {
     #[test]
     fn no_other_uri_is_ever_asked() {
         with_server(async |s| {
-            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
             let uri = neighbour.url("/request.jwt");
             neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));
             client(s, &key, &[&uri], json!({})).await;
@@ -95,12 +95,12 @@ mod s5_2_passing_a_request_object_by_reference {
     #[test]
     fn what_is_there_is_held_to_the_same_rules() {
         with_server(async |s| {
-            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
             let uri = neighbour.url("/request.jwt");
             client(s, &key, &[&uri], json!({})).await;
             let mut browser = signed_in(s).await;
             let asked = referring(&uri).with("redirect_uri", CALLBACK);
-            let foreign = ClientKey::new(Algorithm::Es256, "k1").sign(&object(s, "x"));
+            let foreign = Signer::new(Algorithm::Es256, "k1").sign(&object(s, "x"));
             for content in [unsigned(&object(s, "x")), foreign, "<html>".to_owned(), String::new()] {
                 neighbour.serve("/request.jwt", 200, TYPE, &content);
                 let answer = browser.silently(&asked).await;
@@ -123,7 +123,7 @@ mod s5_2_passing_a_request_object_by_reference {
     #[test]
     fn a_fragment_is_the_digest_of_the_content() {
         with_server(async |s| {
-            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
             let content = key.sign(&object(s, "x"));
             let (good, bad) = (digest(&content), digest("something else"));
             let uri = |fragment: &str| neighbour.url(&format!("/request.jwt#{fragment}"));
@@ -166,7 +166,7 @@ mod s5_2_passing_a_request_object_by_reference {
         with_config(
             |config| config.fetch.private_hosts = Vec::new(),
             async |s| {
-                let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+                let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
                 let uri = neighbour.url("/request.jwt");
                 client(s, &key, &[&uri], json!({})).await;
                 neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));

@@ -106,6 +106,8 @@ async fn redeem(op: &Provider, front: &Granted<'_>, now: Timestamp) -> Result<Re
         client: front.client.id.clone(),
         redirect_uri: front.request.return_path().redirect_uri.as_str().to_owned(),
         code_challenge: None,
+        resources: Vec::new(),
+        open: None,
         family: NewFamily {
             id: FamilySecretId::generate(op.entropy.as_ref())?,
             class: metadata.class(),

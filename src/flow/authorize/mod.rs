@@ -277,7 +277,7 @@ pub(super) async fn needs_consent(
     if client.registered != Registered::Operator && granted.is_empty() {
         return Ok(true);
     }
-    Ok(!request.scope.is_subset_of(&granted))
+    Ok(!consent::covers(client, &granted, request))
 }
 
 /// Whether what needs no consent now was consented to before.

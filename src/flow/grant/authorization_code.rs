@@ -31,7 +31,7 @@ pub struct Exchange {
 /// Redeems a code. Client, redirect URI, verifier, expiry and the standing of user, session and client are
 /// conditions of the one statement that redeems it, so that nothing can change between check and use, and a wrong
 /// attempt neither burns the code nor revokes anything (S-008). So is that the granted audience has the resources that are
-/// asked for.
+/// asked for, and that something of it is left.
 ///
 /// # Errors
 /// `invalid_grant`, `invalid_target`, or a fault.
@@ -49,24 +49,46 @@ pub async fn exchange(
         Redemption::Replayed => {
             return Err(Rejection::invalid_grant("code replayed; its tokens are revoked"));
         }
-        Redemption::Refused => {
-            if !redeem.resources.is_empty() && op.store.code_audience(&redeem, now).await?.is_some() {
-                return Err(target::foreign());
-            }
-            return Err(Rejection::invalid_grant(
-                "code unknown, expired, foreign, or verifier or redirect_uri wrong",
-            ));
-        }
+        Redemption::Refused => return Err(refusal(op, client, &redeem, now).await?),
     };
-    let mut response = mint(op, client, (redeemed, &redeem.resources), now).await?;
+    let audience = aimed(op, client, &redeemed.audience, &redeem)?;
+    let mut response = mint(op, client, (redeemed, &audience), now).await?;
     if client.metadata.allows(GrantType::RefreshToken) {
         response.refresh_token = Some(op.secrets.refresh_tokens.encode(redeem.family.id, 0));
     }
     Ok(response)
 }
 
+/// Why a code has not been redeemed. What it was granted for is told to whoever could redeem it, and to nobody else.
+async fn refusal(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    redeem: &RedeemRequest,
+    now: Timestamp,
+) -> Outcome<Rejection> {
+    let unproven =
+        Rejection::invalid_grant("code unknown, expired, foreign, or verifier or redirect_uri wrong");
+    let Some(granted) = op.store.code_audience(redeem, now).await? else { return Ok(unproven) };
+    Ok(aimed(op, client, &granted, redeem).err().unwrap_or(unproven))
+}
+
+/// What the token will be for.
+///
+/// # Errors
+/// `invalid_target`.
+fn aimed(
+    op: &Provider,
+    client: &AuthenticatedClient,
+    granted: &[String],
+    redeem: &RedeemRequest,
+) -> Outcome<Vec<String>> {
+    target::narrowed(&target::remaining(op, client, granted)?, &redeem.resources)
+}
+
 /// That one access token can be for all that is asked for, before the code is used up. Where the request names nothing and
-/// the client has APIs that do not go together, what was granted is looked up first; no other request costs more.
+/// the client has APIs that do not go together, or names what is not the client's, what was granted is looked up first; no
+/// other request costs more. What APIs want is compared only where they are the client's: the answer tells nothing of
+/// others.
 ///
 /// # Errors
 /// `invalid_target`, or a fault.
@@ -76,12 +98,14 @@ async fn aim(
     redeem: &RedeemRequest,
     now: Timestamp,
 ) -> Outcome<()> {
-    if !redeem.resources.is_empty() {
-        Target::of(op, &redeem.resources)?;
-    } else if target::is_divided(op, client)
+    let named = &redeem.resources;
+    let own = target::narrowed(&target::open_to(op, client), named).is_ok();
+    if own && !named.is_empty() {
+        Target::of(op, named)?;
+    } else if (!own || target::is_divided(op, client))
         && let Some(granted) = op.store.code_audience(redeem, now).await?
     {
-        Target::of(op, &target::remaining(op, client, &granted))?;
+        Target::of(op, &aimed(op, client, &granted, redeem)?)?;
     }
     Ok(())
 }
@@ -112,6 +136,7 @@ pub(in crate::flow) fn claim(
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_verifier.as_ref().map(|v| pkce::challenge_of(v).as_str().to_owned()),
         resources: request.resources.clone(),
+        open: Some(target::open_to(op, client)),
         family: NewFamily {
             id: FamilySecretId::generate(op.entropy.as_ref())?,
             class: metadata.class(),
@@ -126,12 +151,20 @@ pub(in crate::flow) fn claim(
 async fn mint(
     op: &Provider,
     client: &AuthenticatedClient,
-    (redeemed, resources): (Redeemed, &[String]),
+    (redeemed, audience): (Redeemed, &[String]),
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
-    let audience = target::remaining(op, client, &redeemed.audience);
-    let audience = target::narrowed(&audience, resources)?;
-    let user = UserAuthorization {
+    let scope = redeemed.scope.clone();
+    let id =
+        IdTokenWish::With { nonce: redeemed.nonce.clone(), claims_request: redeemed.claims_request.clone() };
+    let user = authorization_of(redeemed);
+    let request = AccessTokenRequest { client, audience, scope: &scope, user: Some(&user) };
+    issue::tokens(op, &request, id, now).await
+}
+
+/// What the first tokens of a family state.
+pub(in crate::flow) fn authorization_of(redeemed: Redeemed) -> UserAuthorization {
+    UserAuthorization {
         session: redeemed.session,
         auth_time: redeemed.auth_time,
         amr: redeemed.amr,

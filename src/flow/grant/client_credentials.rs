@@ -1,4 +1,5 @@
-//! `grant_type=client_credentials` (RFC 6749 §4.4): a confidential client for itself. No database on this path.
+//! `grant_type=client_credentials` (RFC 6749 §4.4): a confidential client for itself. Nothing is asked of the
+//! database here; where the client proves itself by an assertion, its one use has been noted there before (RFC 7523 §3).
 
 use crate::clock::Timestamp;
 use crate::flow::Provider;

@@ -163,7 +163,7 @@ fn wanted(
     if rotated.family.offline && !client.metadata.scope.contains(OFFLINE_ACCESS) {
         return Err(Rejection::invalid_grant("the client has lost offline_access"));
     }
-    let audience = target::remaining(op, client, &rotated.family.audience);
+    let audience = target::remaining(op, client, &rotated.family.audience)?;
     let audience = target::narrowed(&audience, &request.resources)?;
     Target::of(op, &audience)?;
     Ok((scope, audience))

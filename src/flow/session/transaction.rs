@@ -4,7 +4,7 @@
 //! PKCE verifier is another MAC over both. So an answer that comes to another browser, or with another request's
 //! state, cannot be used, however many sign-ins one browser has under way.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::clock::Timestamp;
 use crate::digest::{Digest32, MacKey, base64url, base64url_decode, sha256};
@@ -73,8 +73,9 @@ pub struct Asked {
     /// `scope`.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// `resource` (RFC 8707 §2.1).
-    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    /// `resource` (RFC 8707 §2.1). Once it was one text: a sign-in that began before an upgrade ends after
+    /// it.
+    #[serde(rename = "r", default, deserialize_with = "text_or_list", skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
     /// `prompt`.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +89,21 @@ pub struct Asked {
     /// `acr_values`.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     pub acr_values: Option<String>,
+}
+
+/// A text, or a list of texts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TextOrList {
+    Text(String),
+    List(Vec<String>),
+}
+
+fn text_or_list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    Ok(match TextOrList::deserialize(value)? {
+        TextOrList::Text(text) => vec![text],
+        TextOrList::List(list) => list,
+    })
 }
 
 impl Asked {
@@ -205,6 +221,18 @@ mod tests {
                 asked,
             },
         )
+    }
+
+    #[test]
+    fn one_that_began_before_an_upgrade_ends_after_it() {
+        let old = r#"{"c":"app","r":"/","h":"https://a.example","t":0,"a":"0","n":"x","q":{"s":"openid","r":"urn:a"}}"#;
+        let mac = state_mac(&keys(), &cookie("c"), old.as_bytes());
+        let state = format!("{}.{}", base64url(old.as_bytes()), base64url(mac.as_bytes()));
+        let (opened, _) = Transaction::open(&keys(), &cookie("c"), &state).unwrap();
+        assert_eq!(opened.asked.resources, ["urn:a"]);
+        let new = old.replace("\"urn:a\"", "[\"urn:a\",\"urn:b\"]");
+        let new: Transaction = serde_json::from_str(&new).unwrap();
+        assert_eq!(new.asked.resources, ["urn:a", "urn:b"]);
     }
 
     proptest! {

@@ -47,6 +47,7 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
         interaction: own(),
         client: client().unwrap(),
         account: own(),
+        apis: scopes.clone(),
         scopes,
         duration: own(),
         returns_to: Some(own()),

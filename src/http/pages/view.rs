@@ -122,6 +122,8 @@ pub struct Consent {
     pub account: String,
     /// What it asks for.
     pub scopes: Vec<ScopeLine>,
+    /// The APIs at which it may do that, by name.
+    pub apis: Vec<ScopeLine>,
     /// For how long: see [`words::duration`].
     pub duration: String,
     /// The host (or scheme, for an app on the device) that the answer goes to.
@@ -227,7 +229,7 @@ impl Pages {
     pub fn consent(&self, page: &Consent) -> String {
         let values = context! {
             csrf => &page.csrf, interaction => &page.interaction, client => Serde(page.client.shown()), account => &page.account,
-            scopes => Serde(&page.scopes), duration => &page.duration, returns_to => &page.returns_to,
+            scopes => Serde(&page.scopes), apis => Serde(&page.apis), duration => &page.duration, returns_to => &page.returns_to,
             unverified => &page.unverified,
         };
         self.render("consent", &format!("Allow {}?", page.client.name), false, values)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::oauth::claims_request::CONSENT_PREFIX;
+use crate::oauth::resource;
 
 /// One line of the consent page.
 #[derive(Clone, Debug, Serialize)]
@@ -15,7 +16,7 @@ pub struct ScopeLine {
 
 impl ScopeLine {
     /// A scope in plain words: its `description` when it has one, else the words for the scopes of OpenID Connect Core
-    /// §5.4 and §11, and for the claims of §5.1 where one is asked for by itself, else a sentence around its name.
+    /// §5.4 and §11, for the claims of §5.1 where one is asked for by itself, and for APIs, else a sentence around its name.
     pub fn new(name: &str, description: Option<&str>) -> Self {
         let standard = match name {
             "openid" => "Know that you signed in here",
@@ -26,10 +27,12 @@ impl ScopeLine {
             "offline_access" => "Stay connected when you are not there",
             _ => name.strip_prefix(CONSENT_PREFIX).map_or("", claim_words),
         };
-        let text = match description {
-            Some(words) => words.to_owned(),
-            None if standard.is_empty() => format!("Use the permission “{name}”"),
-            None => standard.to_owned(),
+        let api = name.strip_prefix(resource::CONSENT_PREFIX);
+        let text = match (description, api) {
+            (Some(words), _) => words.to_owned(),
+            (None, Some(api)) => format!("Reach the service “{api}”"),
+            (None, None) if standard.is_empty() => format!("Use the permission “{name}”"),
+            (None, None) => standard.to_owned(),
         };
         Self { name: name.to_owned(), text }
     }
@@ -171,6 +174,7 @@ mod tests {
     fn a_scope_has_words() {
         assert_eq!(ScopeLine::new("email", None).text, "See your e-mail address");
         assert_eq!(ScopeLine::new("read", Some("Read your files")).text, "Read your files");
+        assert_eq!(ScopeLine::new("resource:urn:a", None).text, "Reach the service “urn:a”");
         assert_eq!(ScopeLine::new("write", None).text, "Use the permission “write”");
     }
 

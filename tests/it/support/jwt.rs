@@ -67,6 +67,17 @@ impl Signer {
         self.token_of(header.to_string().as_bytes(), claims.to_string().as_bytes())
     }
 
+    /// A JWT with these members of the header beside `alg` and `kid`.
+    pub(crate) fn sign_with(&self, header: &Value, claims: &Value) -> String {
+        let own = json!({ "alg": self.algorithm().as_str(), "kid": self.kid });
+        self.token(&laid_over(&own, header), claims)
+    }
+
+    /// A JWT with nothing but `alg` and `kid` in its header.
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.sign_with(&json!({}), claims)
+    }
+
     /// The public key as SubjectPublicKeyInfo (RFC 5280 §4.1).
     pub(crate) fn spki(&self) -> Vec<u8> {
         let jwk = self.jwk();
@@ -108,6 +119,12 @@ pub(crate) fn under_secret(header: &Value, claims: &Value, secret: &[u8]) -> Str
         format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
     let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret), content.as_bytes());
     format!("{content}.{}", base64url(mac.as_ref()))
+}
+
+/// Claims under `alg: none` (RFC 7519 §6).
+pub(crate) fn unsigned(claims: &Value) -> String {
+    let head = json!({ "alg": "none" });
+    format!("{}.{}.", base64url(head.to_string().as_bytes()), base64url(claims.to_string().as_bytes()))
 }
 
 /// An object with changes laid over it; `null` removes a member.

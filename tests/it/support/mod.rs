@@ -16,7 +16,6 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod registrar;
 pub(crate) mod server;
-pub(crate) mod signer;
 pub(crate) mod surfer;
 pub(crate) mod tls;
 pub(crate) mod web_application;

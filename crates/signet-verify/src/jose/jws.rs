@@ -122,6 +122,8 @@ pub fn open(token: &str, keys: &impl Keys, terms: &Terms<'_>) -> Result<Opened, 
 
 /// A secret that both sides share. It verifies HS256 and nothing else (RFC 7518 §3.2); no public key is ever one, so that
 /// the two kinds cannot be confused (RFC 8725 §3.1).
+// For the server alone: a resource server that verifies by a shared secret could be fooled into taking a key for one.
+#[doc(hidden)]
 pub trait SharedSecret {
     /// Whether `mac` is HMAC-SHA-256 of `content` under this secret, compared in constant time.
     fn authenticates(&self, content: &[u8], mac: &[u8]) -> bool;
@@ -132,6 +134,8 @@ pub trait SharedSecret {
 ///
 /// # Errors
 /// As [`verify`].
+// For the server alone, as the secret is.
+#[doc(hidden)]
 pub fn verify_shared(
     token: &str,
     secret: &impl SharedSecret,
@@ -154,6 +158,8 @@ pub fn verify_shared(
 
 /// What a token says of itself. Nothing of it has been verified: it is good for finding the key that the token has to be
 /// verified with, and for nothing else.
+// For the server alone, which has clients' keys to find: a resource server would decide by what nobody has verified.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// `alg`.
@@ -168,6 +174,8 @@ pub struct Claimed {
 ///
 /// # Errors
 /// A form that [`verify`] refuses, too.
+// For the server alone, as what it returns is.
+#[doc(hidden)]
 pub fn claimed(token: &str) -> Result<Claimed, Rejected> {
     let parts = Parts::split(token, LONGEST_TOKEN)?;
     let header = parts.header(&FORBIDDEN_MEMBERS)?;
