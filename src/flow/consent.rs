@@ -50,9 +50,13 @@ pub async fn approve(
 /// a word of its own in the manner of a scope, and so each API, where nobody but the user decides which of them the client
 /// may reach. These words are what is remembered.
 pub fn words(client: &Client, request: &AuthorizationRequest) -> Vec<String> {
-    let apis = request.audience.iter().filter(|_| client.registered != Registered::Operator);
-    let apis = apis.map(|audience| format!("{}{audience}", resource::CONSENT_PREFIX));
-    scope_and_claims(request).into_iter().chain(apis).collect()
+    let mut words = scope_and_claims(request);
+    if client.registered != Registered::Operator {
+        words.extend(
+            request.audience.iter().map(|audience| format!("{}{audience}", resource::CONSENT_PREFIX)),
+        );
+    }
+    words
 }
 
 /// Those of the words that say what the client may do; where, the APIs say.

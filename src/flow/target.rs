@@ -55,7 +55,7 @@ pub fn narrowed(granted: &[String], resources: &[String]) -> Outcome<Vec<String>
 }
 
 /// A resource that is unknown or not this client's; which of them, the answer does not tell.
-pub const fn foreign() -> Rejection {
+const fn foreign() -> Rejection {
     Rejection::new(
         ErrorCode::InvalidTarget,
         "The resource is not one of this client's audiences. Send a registered one or none.",
