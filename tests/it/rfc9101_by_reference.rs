@@ -143,7 +143,7 @@ mod s5_2_passing_a_request_object_by_reference {
     #[test]
     fn anybody_makes_this_server_ask_thirty_times_at_once_and_then_once_a_second() {
         with_server(async |s| {
-            let (key, neighbour) = (ClientKey::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
             let uri = neighbour.url("/request.jwt");
             client(s, &key, &[&uri], json!({})).await;
             neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));
