@@ -69,6 +69,14 @@ impl Clients {
         if let Some(copy) = self.read(id) {
             return Ok(Some(copy));
         }
+        self.reread(store, id).await
+    }
+
+    /// The client as it is now, whatever copy there is; this one takes its place.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn reread(&self, store: &Store, id: &ClientId) -> Result<Option<Arc<Client>>, Error> {
         let version = self.version.load(Ordering::Acquire);
         let Some(client) = store.client(id).await?.map(Arc::new) else { return Ok(None) };
         // Registered a moment ago, with an API that was registered with it.
@@ -122,6 +130,15 @@ impl Clients {
     /// The registered APIs, as fresh as the client whose request is answered.
     pub fn apis(&self) -> Arc<ApiSet> {
         Arc::clone(&self.apis.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The registered APIs, where no client has been asked for.
+    ///
+    /// # Errors
+    /// A storage fault, once no copy is fresh enough.
+    pub async fn fresh_apis(&self, store: &Store, now: Timestamp) -> Result<Arc<ApiSet>, Error> {
+        self.refresh(store, now).await?;
+        Ok(self.apis())
     }
 
     /// Takes over what was read while `version` held; where that has passed, there is something newer.

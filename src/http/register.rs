@@ -151,7 +151,7 @@ fn refuse(request: &HttpRequest, app: &App, failure: Failure) -> HttpResponse {
             plain(request, (StatusCode::FORBIDDEN, ErrorCode::AccessDenied, description), None)
         }
         Problem::Throttled(wait) => {
-            let description = "Too many clients were registered from this address. Try again later.";
+            let description = "Too many registrations were tried from this address. Try again later.";
             let wait = (RETRY_AFTER, wait.as_secs().max(1).to_string());
             let code = ErrorCode::TemporarilyUnavailable;
             plain(request, (StatusCode::TOO_MANY_REQUESTS, code, description), Some(wait))

@@ -9,6 +9,7 @@ use super::client_metadata::{ClientMetadata, MetadataProblem, Profile};
 use super::client_rules::require;
 use super::error::ErrorCode;
 use super::grant_type::GrantType;
+use super::page;
 use super::response_type::ResponseType;
 use super::scope::Scope;
 
@@ -67,6 +68,44 @@ pub struct Terms<'a> {
 /// # Errors
 /// What is wrong, and how to mend it.
 pub fn read(sent: &Map<String, Value>, terms: &Terms<'_>) -> Result<ClientMetadata, MetadataProblem> {
+    let mut members = said(sent, terms.scope)?;
+    members.insert("profile".to_owned(), json!(terms.profile));
+    let mut metadata = checked(members)?;
+    // A client says nothing of PKCE when it registers; the certification's send none.
+    if terms.profile.may_waive_pkce() && !metadata.is_public() {
+        metadata.require_pkce = Some(false);
+    }
+    Ok(metadata)
+}
+
+/// Makes metadata of what a client has sent to replace those that are registered (RFC 7592 §2.2). What is the operator's
+/// to say stays as it is, and the scope gets no wider than it has been left.
+///
+/// # Errors
+/// What is wrong, and how to mend it.
+pub fn replace(
+    former: &ClientMetadata,
+    sent: &Map<String, Value>,
+    terms: &Terms<'_>,
+) -> Result<ClientMetadata, MetadataProblem> {
+    let Ok(Value::Object(mut members)) = serde_json::to_value(former) else {
+        return Err(MetadataProblem::new(
+            "client",
+            "The registration cannot be changed. Register a new client.",
+        ));
+    };
+    members.retain(|name, _| !MEMBERS.contains(&name.as_str()));
+    members.extend(said(sent, &terms.scope.intersection(&former.scope))?);
+    // A client that gives its secret up is a public one, which PKCE is never waived for.
+    let is_public = members.get("token_endpoint_auth_method") == Some(&json!("none"));
+    if is_public && former.require_pkce == Some(false) {
+        members.remove("require_pkce");
+    }
+    checked(members)
+}
+
+/// The members of what was sent that count, as far as they can be had.
+fn said(sent: &Map<String, Value>, widest: &Scope) -> Result<Map<String, Value>, MetadataProblem> {
     let mut members = Map::new();
     for name in MEMBERS {
         // RFC 7592 §2.2: null is like absent.
@@ -76,16 +115,16 @@ pub fn read(sent: &Map<String, Value>, terms: &Terms<'_>) -> Result<ClientMetada
     }
     keep_known::<GrantType>(&mut members, "grant_types", &NEVER)?;
     keep_known::<ResponseType>(&mut members, "response_types", &[])?;
-    let scope = scope(&members, terms.scope)?;
+    let scope = scope(&members, widest)?;
     members.insert("scope".to_owned(), json!(scope));
-    members.insert("profile".to_owned(), json!(terms.profile));
-    let mut metadata = ClientMetadata::from_json(&Value::Object(members))?;
-    // A client says nothing of PKCE when it registers; the certification's send none.
-    if terms.profile.may_waive_pkce() && !metadata.is_public() {
-        metadata.require_pkce = Some(false);
-    }
+    Ok(members)
+}
+
+fn checked(members: Map<String, Value>) -> Result<ClientMetadata, MetadataProblem> {
+    let metadata = ClientMetadata::from_json(&Value::Object(members))?;
     check_types(&metadata)?;
     check_initiate_login(&metadata)?;
+    check_sector(&metadata)?;
     Ok(metadata)
 }
 
@@ -166,6 +205,23 @@ fn check_initiate_login(metadata: &ClientMetadata) -> Result<(), MetadataProblem
     require(sound, "initiate_login_uri", "The page where a sign-in begins must be https. Change the address.")
 }
 
+/// OpenID Connect Core §8.1: logout tokens carry the pairwise subject. Only the sector itself is told it, or anybody could
+/// register another's pages with a logout address of his own.
+fn check_sector(metadata: &ClientMetadata) -> Result<(), MetadataProblem> {
+    let Some(logout) = &metadata.backchannel_logout_uri else { return Ok(()) };
+    let proved = metadata.subject_type.is_public() || metadata.sector_identifier_uri.is_some();
+    let at_home = || {
+        let sector = metadata.redirect_uris.first().and_then(|uri| page::host_of(uri.as_str()));
+        sector.is_some() && sector == page::host_of(logout)
+    };
+    require(
+        proved || at_home(),
+        "backchannel_logout_uri",
+        "With pairwise subjects it must be at the host of the redirect URIs. Move it there, or register a \
+         sector_identifier_uri.",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +296,10 @@ mod tests {
             ("redirect_uris", json!({ "redirect_uris": ["https://app.example.com/cb#x"] })),
             ("redirect_uris", json!({ "redirect_uris": ["javascript:alert(1)"] })),
             ("redirect_uris", json!({ "redirect_uris": [] })),
+            (
+                "backchannel_logout_uri",
+                json!({ "subject_type": "pairwise", "backchannel_logout_uri": "https://evil.example.com/out" }),
+            ),
         ] {
             assert_eq!(read_json(with(bad.clone())).unwrap_err().field, field, "{bad}");
         }

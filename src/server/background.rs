@@ -34,6 +34,10 @@ const WORTH_A_WARNING_MILLIS: i64 = 2_000;
 
 /// A tick visits at most so many windows where there is little to delete: a million rows are seen in two hours.
 const WINDOWS: u32 = 20;
+/// Between two batches of cleanup.
+const PAUSE: Duration = Duration::from_millis(50);
+/// So many clients go in one transaction: changes of others wait for it.
+const CLIENTS_AT_ONCE: u32 = 100;
 
 /// What cleanup needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -209,6 +213,11 @@ pub async fn sweep(op: Arc<Provider>, cleanup: Cleanup) {
     let mut cursor = SweepCursor::default();
     loop {
         ticks.tick().await;
+        // While the families are there that tell which clients are in use.
+        if let Err(error) = mark_used_clients(&op, cleanup.batch).await {
+            tracing::warn!(%error, "cleanup was put off");
+            continue;
+        }
         let mut windows = 0;
         loop {
             let now = op.clock.now();
@@ -220,11 +229,11 @@ pub async fn sweep(op: Arc<Provider>, cleanup: Cleanup) {
                 {
                     tracing::debug!(?swept, "cleanup goes on");
                     // Traffic first: the next batch takes its turn.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Ok(swept) => {
                     tracing::debug!(?swept, "cleanup done");
-                    sweep_clients(&op, cleanup.batch).await;
+                    sweep_clients(&op, cleanup.batch.min(CLIENTS_AT_ONCE)).await;
                     break;
                 }
                 Err(error) => {
@@ -236,11 +245,25 @@ pub async fn sweep(op: Arc<Provider>, cleanup: Cleanup) {
     }
 }
 
+/// Notes which clients that registered themselves somebody has signed in at.
+async fn mark_used_clients(op: &Provider, batch: u32) -> Result<(), Error> {
+    while op.store.mark_used_clients(batch, op.clock.now()).await? >= u64::from(batch) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
 /// Deletes clients that registered themselves and that nobody has signed in at since.
 async fn sweep_clients(op: &Provider, batch: u32) {
-    match op.store.sweep_clients(op.policy.registration.unused, batch, op.clock.now()).await {
-        Ok(swept) => tracing::debug!(swept, "unused clients are gone"),
-        Err(error) => tracing::warn!(%error, "unused clients stay for now"),
+    loop {
+        match op.store.sweep_clients(op.policy.registration.unused, batch, op.clock.now()).await {
+            Ok(swept) if swept >= u64::from(batch) => {
+                tracing::debug!(swept, "cleanup of unused clients goes on");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(swept) => return tracing::debug!(swept, "unused clients are gone"),
+            Err(error) => return tracing::warn!(%error, "unused clients stay for now"),
+        }
     }
 }
 

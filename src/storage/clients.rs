@@ -1,7 +1,8 @@
 //! `clients`: registered applications. Every change raises `installation.client_version`, by which nodes notice
-//! that their copies are old.
+//! that their copies are old. It raises it first: whoever changes clients or APIs waits there for the one before, and
+//! nowhere else, so that no two wait for each other.
 
-use super::db::{Sql, Tx, args};
+use super::db::{Sql, Tx, args, retried};
 use super::outbox::{self, Voided};
 use super::row::{digest, json, time, time_option, to_json};
 use super::{Error, Store};
@@ -47,16 +48,19 @@ const UPDATE: Sql = Sql::both(
      WHERE client_id = $1 AND updated_at = $4",
 );
 const DISABLE: Sql = Sql::both(
-    "UPDATE clients SET disabled_at = $2, updated_at = $2, tokens_not_before = $3
+    "UPDATE clients SET disabled_at = $2, tokens_not_before = $3,
+        updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at + 1 END
      WHERE client_id = $1 AND disabled_at IS NULL",
 );
 const ENABLE: Sql = Sql::both(
-    "UPDATE clients SET disabled_at = NULL, updated_at = $2 WHERE client_id = $1 AND disabled_at IS NOT NULL",
+    "UPDATE clients SET disabled_at = NULL, updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at + 1 END
+     WHERE client_id = $1 AND disabled_at IS NOT NULL",
 );
+// What is kept of a secret depends on the method that was read.
 const ROTATE_SECRET: Sql = Sql::both(
     "UPDATE clients SET previous_secret_hash = secret_hash, previous_secret_expires_at = $3, secret_hash = $2,
         sealed_secret = $5, updated_at = CASE WHEN updated_at < $4 THEN $4 ELSE updated_at + 1 END
-     WHERE client_id = $1",
+     WHERE client_id = $1 AND updated_at = $6",
 );
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
 const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
@@ -136,7 +140,7 @@ pub enum ClientChange {
     Disable,
     /// It may be used again, and so may its families.
     Enable,
-    /// A new secret.
+    /// A new secret, unless the client has changed since it was read.
     Secret {
         /// Its hash.
         hash: ClientSecretHash,
@@ -144,6 +148,8 @@ pub enum ClientChange {
         sealed: Option<Vec<u8>>,
         /// The former one (if there is one) stays good until then.
         previous_until: Timestamp,
+        /// `updated_at` as it was read.
+        read_at: Timestamp,
     },
     /// Gone, with its families and consents; its access tokens die.
     Delete,
@@ -155,9 +161,15 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`] with `clients_pk` where the id is taken.
     pub async fn create_client(&self, client: &Client, audit: &AuditEntry) -> Result<(), Error> {
-        let mut tx = self.db.begin().await?;
-        insert(&mut tx, client).await?;
-        finish(tx, audit).await
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            // First: an API that is being deleted is gone from here on, or its deletion sees the client.
+            tx.execute(&RAISE_VERSION, Vec::new()).await?;
+            insert(&mut tx, client).await?;
+            self.register_audiences(&mut tx, (&client.id, &client.metadata.audience), audit).await?;
+            finish(tx, audit).await
+        })
+        .await
     }
 
     /// The client with this id.
@@ -213,20 +225,35 @@ impl Store {
         now: Timestamp,
         audit: &AuditEntry,
     ) -> Result<bool, Error> {
+        let changed = retried(|| self.try_change(id, change, now, audit)).await?;
+        if changed {
+            self.outbox.wake();
+        }
+        Ok(changed)
+    }
+
+    async fn try_change(
+        &self,
+        id: &ClientId,
+        change: &ClientChange,
+        now: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool, Error> {
         let mut tx = self.db.begin().await?;
+        tx.execute(&RAISE_VERSION, Vec::new()).await?;
         let changed = match change {
             ClientChange::Metadata(metadata, read_at) => {
-                tx.execute(&RAISE_VERSION, Vec::new()).await?;
-                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at]).await?
+                let signs = metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt;
+                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at, signs]).await?
             }
             ClientChange::Disable => {
                 let cutoff = Timestamp::from_seconds(outbox::cutoff(now));
                 tx.execute(&DISABLE, args![id, now, cutoff]).await?
             }
             ClientChange::Enable => tx.execute(&ENABLE, args![id, now]).await?,
-            ClientChange::Secret { hash, sealed, previous_until } => {
+            ClientChange::Secret { hash, sealed, previous_until, read_at } => {
                 let sealed = super::Arg::Blob(sealed.clone());
-                tx.execute(&ROTATE_SECRET, args![id, hash, *previous_until, now, sealed]).await?
+                tx.execute(&ROTATE_SECRET, args![id, hash, *previous_until, now, sealed, *read_at]).await?
             }
             ClientChange::Delete => {
                 tx.execute(&DELETE_FAMILIES, args![id]).await?;
@@ -243,9 +270,7 @@ impl Store {
         if matches!(change, ClientChange::Disable | ClientChange::Delete) {
             self.outbox.put(&mut tx, &Voided::Client(id), now).await?;
         }
-        finish(tx, audit).await?;
-        self.outbox.wake();
-        Ok(true)
+        finish(tx, audit).await.map(|()| true)
     }
 }
 
@@ -267,9 +292,8 @@ pub(super) async fn insert(tx: &mut Tx, client: &Client) -> Result<(), Error> {
     tx.execute(&INSERT, args).await.map(|_| ())
 }
 
-/// Tells the nodes that clients have changed, notes who did it, and commits.
+/// The end of every change of a client or an API: notes who did it, and commits.
 pub(super) async fn finish(mut tx: Tx, audit: &AuditEntry) -> Result<(), Error> {
-    tx.execute(&RAISE_VERSION, Vec::new()).await?;
     super::audit::record(&mut tx, audit).await?;
     tx.commit().await
 }

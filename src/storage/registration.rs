@@ -5,12 +5,13 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::clients::{DELETE_CONSENTS, RAISE_VERSION, finish, insert};
-use super::db::{Sql, args};
+use super::db::{Sql, args, retried};
 use super::row::{time, to_json};
 use super::{Error, Store};
 use crate::clock::Timestamp;
-use crate::model::audit::AuditEntry;
+use crate::model::audit::{AuditEntry, Event};
 use crate::model::client::Client;
+use crate::oauth::client_metadata::ClientMetadata;
 use crate::secret::{ClientId, InitialAccessTokenHash, InitialAccessTokenId};
 
 const INSERT: Sql = Sql::both(
@@ -30,18 +31,26 @@ const USE: Sql = Sql::both(
      WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2",
 );
 // One that an operator has disabled stays so, whatever its document says now.
-const REFETCHED: Sql = Sql::both(
+const REPLACED: Sql = Sql::both(
     "UPDATE clients SET metadata = $2, fetched_until = $3,
         updated_at = CASE WHEN updated_at < $4 THEN $4 ELSE updated_at + 1 END
      WHERE client_id = $1 AND registered = 'document'",
 );
-const MARK_USED: Sql = Sql::both(
-    "UPDATE clients SET used_at = $1 WHERE client_id IN (
-        SELECT c.client_id FROM clients c
-        WHERE c.registered <> 'operator' AND c.used_at IS NULL
-            AND EXISTS (SELECT 1 FROM refresh_family f WHERE f.client_id = c.client_id)
-        LIMIT $2)",
-);
+const PROLONGED: Sql =
+    Sql::both("UPDATE clients SET fetched_until = $2 WHERE client_id = $1 AND registered = 'document'");
+
+macro_rules! newly_used {
+    () => {
+        "UPDATE clients SET used_at = $1 WHERE client_id IN (
+            SELECT c.client_id FROM clients c
+            WHERE c.registered <> 'operator' AND c.used_at IS NULL
+                AND EXISTS (SELECT 1 FROM refresh_family f WHERE f.client_id = c.client_id)
+            ORDER BY c.client_id LIMIT $2"
+    };
+}
+
+// On PostgreSQL the rows are locked in one order, so that two nodes do not wait for each other.
+const MARK_USED: Sql = Sql::per(concat!(newly_used!(), " FOR UPDATE OF c)"), concat!(newly_used!(), ")"));
 
 // Nobody who has not been asked for consent gets a code of such a client, so a first sign-in has its interaction until
 // the transaction that makes the code, the code until an hour after it has died, and the family from the transaction that
@@ -75,11 +84,10 @@ const DELETE_EXPIRED: Sql = Sql::both(
     "DELETE FROM initial_access_token WHERE id IN (
         SELECT id FROM initial_access_token WHERE expires_at < $1 LIMIT $2)",
 );
-const API: Sql = Sql::both("SELECT metadata FROM api WHERE audience = $1");
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] =
-    &[INSERT, LIST, DELETE, IS_GOOD, USE, REFETCHED, MARK_USED, DELETE_UNUSED, DELETE_EXPIRED, API];
+    &[INSERT, LIST, DELETE, IS_GOOD, USE, REPLACED, PROLONGED, MARK_USED, DELETE_UNUSED, DELETE_EXPIRED];
 
 /// Initial access tokens that have expired are shown for so long.
 const EXPIRED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -199,40 +207,62 @@ impl Store {
         audit: &AuditEntry,
         now: Timestamp,
     ) -> Result<Registration, Error> {
-        let mut tx = self.db.begin().await?;
-        if let Some(hash) = token
-            && tx.execute(&USE, args![hash.as_bytes().to_vec(), now]).await? == 0
-        {
-            return Ok(Registration::TokenSpent);
-        }
-        insert(&mut tx, client).await?;
-        finish(tx, audit).await.map(|()| Registration::Done)
+        // A new client is looked for when it first comes. Only the origins of all clients are known without it, and who
+        // deletes an API has to see who names it.
+        let concerns_all = !client.metadata.audience.is_empty() || !client.metadata.origins().is_empty();
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            if concerns_all {
+                tx.execute(&RAISE_VERSION, Vec::new()).await?;
+            }
+            if let Some(hash) = token
+                && tx.execute(&USE, args![hash.as_bytes().to_vec(), now]).await? == 0
+            {
+                return Ok(Registration::TokenSpent);
+            }
+            insert(&mut tx, client).await?;
+            finish(tx, audit).await.map(|()| Registration::Done)
+        })
+        .await
     }
 
-    /// Keeps what a client's metadata document says now. `changed` is noted where the client was known, `registered`
-    /// where it is new.
+    /// Keeps what a client's metadata document says now; `false` where there is no such client any more.
     ///
     /// # Errors
-    /// [`Error::Conflict`] with `clients_pk` where another node has just kept it.
-    pub async fn keep_document(
+    /// A storage fault.
+    pub async fn replace_document(
         &self,
-        client: &Client,
-        registered: &AuditEntry,
-        changed: Option<&AuditEntry>,
-    ) -> Result<(), Error> {
-        let mut tx = self.db.begin().await?;
-        let args = args![&client.id, to_json(&client.metadata), client.fetched_until, client.updated_at];
-        if tx.execute(&REFETCHED, args).await? == 0 {
-            insert(&mut tx, client).await?;
-            return finish(tx, registered).await;
-        }
-        match changed {
-            Some(audit) => finish(tx, audit).await,
-            None => {
-                tx.execute(&RAISE_VERSION, Vec::new()).await?;
-                tx.commit().await
+        id: &ClientId,
+        (metadata, until): (&ClientMetadata, Timestamp),
+        audit: &AuditEntry,
+    ) -> Result<bool, Error> {
+        retried(|| async {
+            let mut tx = self.db.begin().await?;
+            tx.execute(&RAISE_VERSION, Vec::new()).await?;
+            if tx.execute(&REPLACED, args![id, to_json(metadata), until, audit.at]).await? == 0 {
+                return Ok(false);
             }
-        }
+            finish(tx, audit).await.map(|()| true)
+        })
+        .await
+    }
+
+    /// Notes that a client's metadata document says what it said; `false` where there is no such client any more. No
+    /// node has to know: the client is the same.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn prolong_document(&self, id: &ClientId, until: Timestamp) -> Result<bool, Error> {
+        Ok(self.db.write(&PROLONGED, args![id, until]).await? == 1)
+    }
+
+    /// Notes of up to `batch` clients that no operator registered that somebody has signed in at them: while their
+    /// refresh tokens still show it. Returns of how many.
+    ///
+    /// # Errors
+    /// A storage fault.
+    pub async fn mark_used_clients(&self, batch: u32, now: Timestamp) -> Result<u64, Error> {
+        self.db.write(&MARK_USED, args![now, batch]).await
     }
 
     /// Deletes up to `batch` clients that no operator registered, that are older than `unused` and that nobody has ever
@@ -241,30 +271,28 @@ impl Store {
     /// # Errors
     /// A storage fault; what was deleted stays deleted.
     pub async fn sweep_clients(&self, unused: Duration, batch: u32, now: Timestamp) -> Result<u64, Error> {
-        self.db.write(&MARK_USED, args![now, batch]).await?;
+        self.mark_used_clients(batch, now).await?;
         let expired = self.db.write(&DELETE_EXPIRED, args![now.minus(EXPIRED_KEPT), batch]).await?;
+        let gone = retried(|| self.delete_unused(now.minus(unused), batch, now)).await?;
+        Ok(expired.saturating_add(gone))
+    }
+
+    async fn delete_unused(&self, before: Timestamp, batch: u32, now: Timestamp) -> Result<u64, Error> {
         let mut tx = self.db.begin().await?;
-        let gone = tx.fetch_all::<(String,)>(&DELETE_UNUSED, args![now.minus(unused), batch]).await?;
+        tx.execute(&RAISE_VERSION, Vec::new()).await?;
+        let gone = tx.fetch_all::<(String,)>(&DELETE_UNUSED, args![before, batch]).await?;
         if gone.is_empty() {
-            return Ok(expired);
+            return Ok(0);
         }
         let count = u64::try_from(gone.len()).unwrap_or(u64::MAX);
         for (id,) in gone {
+            let id = ClientId(id);
             // Whoever comes back under this id asks again.
-            tx.execute(&DELETE_CONSENTS, args![&ClientId(id)]).await?;
+            tx.execute(&DELETE_CONSENTS, args![&id]).await?;
+            let entry = self.audit_entry(Event::ClientDeleted, "system", now)?;
+            super::audit::record(&mut tx, &entry.client(&id).cause("nobody has signed in at it")).await?;
         }
-        tx.execute(&RAISE_VERSION, Vec::new()).await?;
         tx.commit().await?;
-        Ok(expired.saturating_add(count))
-    }
-
-    /// Whether clients that no operator registered may ask for tokens for this audience.
-    ///
-    /// # Errors
-    /// A storage fault.
-    pub async fn is_open_to_dynamic_clients(&self, audience: &str) -> Result<bool, Error> {
-        let row = self.db.fetch_optional::<(String,)>(&API, args![audience]).await?;
-        let metadata = row.and_then(|(text,)| serde_json::from_str::<serde_json::Value>(&text).ok());
-        Ok(metadata.and_then(|api| api.get("dynamic")?.as_bool()).unwrap_or(false))
+        Ok(count)
     }
 }

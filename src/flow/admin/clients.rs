@@ -12,7 +12,7 @@ use crate::flow::sector;
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
-use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::client_metadata::{ClientMetadata, MetadataProblem};
 use crate::oauth::registration::Registered;
 use crate::secret::{ClientId, ClientSecret, ClientSecretHash};
 use crate::storage::ClientChange;
@@ -69,6 +69,8 @@ pub struct RotatedSecret {
 /// # Errors
 /// An id or metadata that cannot be, an id that is taken, or a fault.
 pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
+    request.metadata.validate()?;
+    check_deployment(op, &request.metadata, &[])?;
     let created = make(op, by, request).await?;
     let entry = by.audit(op, Event::ClientCreated)?.client(&created.client.id);
     op.store.create_client(&created.client, &entry).await?;
@@ -76,13 +78,12 @@ pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer
     Ok(created)
 }
 
-/// A new client with its secret, which nobody knows yet: it is still to be stored.
+/// A new client with its secret, which nobody knows yet: it is still to be stored. The metadata are valid, and such as
+/// this deployment can have.
 ///
 /// # Errors
-/// An id or metadata that cannot be, or a fault.
+/// An id that cannot be, a sector document that does not list what it should, or a fault.
 pub(in crate::flow) async fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
-    request.metadata.validate()?;
-    check_algorithms(op, &request.metadata)?;
     sector::check(op, &request.metadata).await?;
     let id = match request.id {
         Some(id) => checked_id(&id)?,
@@ -103,7 +104,69 @@ pub(in crate::flow) async fn make(op: &Provider, by: &By<'_>, request: CreateCli
         created_at: by.now,
         updated_at: by.now,
     };
-    Ok(Created { client, secret })
+    Ok(Created { client, secret: secret.map(|secret| secret.plain) })
+}
+
+/// A secret that has just been made, and what of it is kept.
+#[derive(Debug)]
+pub(in crate::flow) struct IssuedSecret {
+    /// The secret, to be shown once.
+    pub(in crate::flow) plain: ClientSecret,
+    /// Its hash.
+    pub(in crate::flow) hash: ClientSecretHash,
+    /// The secret itself, sealed: for `client_secret_jwt` alone, where it is the key of a MAC.
+    pub(in crate::flow) sealed: Option<Vec<u8>>,
+}
+
+impl IssuedSecret {
+    /// A new secret for a client; `None` where its method needs none.
+    ///
+    /// # Errors
+    /// No randomness, or a fault.
+    pub(in crate::flow) fn of(
+        op: &Provider,
+        id: &ClientId,
+        metadata: &ClientMetadata,
+    ) -> Outcome<Option<Self>> {
+        let method = metadata.token_endpoint_auth_method;
+        if !method.has_secret() {
+            return Ok(None);
+        }
+        let plain = ClientSecret::new(op.entropy.secret(SECRET_PREFIX)?);
+        let sealed = match method {
+            AuthMethod::ClientSecretJwt => {
+                Some(op.secrets.client_secrets.seal(id, &plain, op.entropy.as_ref())?)
+            }
+            _ => None,
+        };
+        Ok(Some(Self { hash: ClientSecretHash::from(&plain), plain, sealed }))
+    }
+}
+
+/// What depends on this deployment, not on the metadata alone. An audience that the client had before stays allowed, or
+/// nothing else of such a client could be changed.
+pub(in crate::flow) fn check_deployment(
+    op: &Provider,
+    metadata: &ClientMetadata,
+    former_audience: &[String],
+) -> Answer<()> {
+    let mut new = metadata.audience.iter().filter(|audience| !former_audience.contains(audience));
+    new.try_for_each(|audience| super::apis::not_the_issuer(op, audience))?;
+    check_algorithms(op, metadata)
+}
+
+/// An operator's client brings its APIs about; one that registered itself may only name what is there.
+async fn check_named(op: &Provider, client: &Client, metadata: &ClientMetadata) -> Answer<()> {
+    if client.registered == Registered::Operator {
+        return Ok(());
+    }
+    match super::apis::unregistered(op, &metadata.audience).await?.first() {
+        None => Ok(()),
+        Some(unknown) => Err(AdminError::invalid(
+            "audience",
+            format!("No API is registered with the audience {unknown}. Register it first."),
+        )),
+    }
 }
 
 /// A client may ask only for algorithms that this deployment has keys for; any other would fail at the first token.
@@ -126,8 +189,14 @@ pub(in crate::flow) fn check_algorithms(op: &Provider, metadata: &ClientMetadata
 }
 
 /// To a client that asked again, every user would be somebody else (OpenID Connect Core §8).
-fn check_subjects(op: &Provider, before: &ClientMetadata, after: &ClientMetadata) -> Answer<()> {
-    if subject::stays(&op.policy.browser, before, after) {
+///
+/// # Errors
+/// What would change them, and what to do instead.
+pub(in crate::flow) fn check_subjects(
+    before: &ClientMetadata,
+    after: &ClientMetadata,
+) -> Result<(), MetadataProblem> {
+    if subject::stays(before, after) {
         return Ok(());
     }
     let (field, remedy) = if before.subject_type == after.subject_type {
@@ -139,7 +208,7 @@ fn check_subjects(op: &Provider, before: &ClientMetadata, after: &ClientMetadata
     } else {
         ("subject_type", "The subject_type is fixed at registration. Register a new client.")
     };
-    Err(AdminError::conflict(field, remedy))
+    Err(MetadataProblem::new(field, remedy))
 }
 
 /// The client with this id.
@@ -176,12 +245,13 @@ pub async fn update(
             return Err(AdminError::Changed);
         }
         let metadata = changed(&client.metadata, change)?;
-        check_deployment(op, &metadata)?;
+        check_deployment(op, &metadata, &client.metadata.audience)?;
         check_named(op, &client, &metadata).await?;
         if metadata == client.metadata {
             return Ok(client);
         }
-        check_subjects(op, &client.metadata, &metadata)?;
+        check_subjects(&client.metadata, &metadata)
+            .map_err(|problem| AdminError::conflict(problem.field, problem.message))?;
         if sector::concerns(&client.metadata, &metadata) {
             sector::check(op, &metadata).await?;
         }
@@ -229,7 +299,7 @@ pub async fn delete(op: &Provider, by: &By<'_>, id: &ClientId) -> Answer<()> {
 /// has no overlap: one secret is kept for it.
 ///
 /// # Errors
-/// No such client, a client whose method needs no secret, too long an overlap, or a fault.
+/// No such client, a client whose method needs no secret, too long an overlap, [`AdminError::Changed`], or a fault.
 pub async fn rotate_secret(
     op: &Provider,
     by: &By<'_>,
@@ -242,24 +312,26 @@ pub async fn rotate_secret(
             "A former secret may stay good for 30 days at most.",
         ));
     }
-    let client = show(op, id).await?;
-    let Some(IssuedSecret { plain, hash, sealed }) = IssuedSecret::of(op, id, &client.metadata)? else {
-        return Err(AdminError::conflict(
-            "token_endpoint_auth_method",
-            "This client has no secret: it is public, or signs with a key of its own. Change token_endpoint_auth_method \
-             first.",
-        ));
-    };
-    let overlaps = client.secret.is_some() && sealed.is_none();
-    let previous_until = if overlaps { by.now.plus(overlap) } else { by.now };
-    let change = ClientChange::Secret { hash, sealed, previous_until };
-    let entry = by.audit(op, Event::ClientSecretRotated)?.client(id);
-    if !op.store.change_client(id, &change, by.now, &entry).await? {
-        return Err(AdminError::NotFound("client"));
+    for _ in 0..TRIES {
+        let client = show(op, id).await?;
+        let Some(IssuedSecret { plain, hash, sealed }) = IssuedSecret::of(op, id, &client.metadata)? else {
+            return Err(AdminError::conflict(
+                "token_endpoint_auth_method",
+                "This client has no secret: it is public, or signs with a key of its own. Change \
+                 token_endpoint_auth_method first.",
+            ));
+        };
+        let overlaps = client.secret.is_some() && sealed.is_none();
+        let previous_until = if overlaps { by.now.plus(overlap) } else { by.now };
+        let change = ClientChange::Secret { hash, sealed, previous_until, read_at: client.updated_at };
+        let entry = by.audit(op, Event::ClientSecretRotated)?.client(id);
+        if op.store.change_client(id, &change, by.now, &entry).await? {
+            op.clients.forget();
+            let previous_valid_until = overlaps.then_some(previous_until);
+            return Ok(RotatedSecret { client: show(op, id).await?, secret: plain, previous_valid_until });
+        }
     }
-    op.clients.forget();
-    let previous_valid_until = overlaps.then_some(previous_until);
-    Ok(RotatedSecret { client: show(op, id).await?, secret: plain, previous_valid_until })
+    Err(AdminError::Changed)
 }
 
 async fn switch(

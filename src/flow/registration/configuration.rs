@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{NewRegistration, Problem, metadata};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
+use crate::flow::admin::clients;
 use crate::flow::policy::RegistrationMode;
 use crate::flow::rejection::Rejection;
 use crate::flow::sector;
@@ -64,7 +65,8 @@ pub fn show(owner: Owner) -> NewRegistration {
     NewRegistration { client: owner.client, secret: None, token: owner.token }
 }
 
-/// Replaces the metadata whole (RFC 7592 §2.2). Id, secret and token stay.
+/// Replaces all that a client may say of itself (RFC 7592 §2.2). Id, secret and token stay, and so does what an operator
+/// has set.
 ///
 /// # Errors
 /// Metadata that cannot be, an id or a secret that is not this client's, or a fault.
@@ -77,11 +79,9 @@ pub async fn replace(
 ) -> Result<NewRegistration, Problem> {
     let Owner { mut client, token } = owner;
     check_identity(&client, sent, now)?;
-    let metadata = metadata(op, sent).await?;
-    if sector::concerns(&client.metadata, &metadata) {
-        sector::check(op, &metadata).await?;
-    }
     for _ in 0..TRIES {
+        let metadata = metadata(op, sent, Some(&client.metadata), now).await?;
+        clients::check_subjects(&client.metadata, &metadata)?;
         let (before, after) =
             (client.metadata.token_endpoint_auth_method, metadata.token_endpoint_auth_method);
         if secret_kind(before) != secret_kind(after) {
@@ -89,6 +89,9 @@ pub async fn replace(
                 "token_endpoint_auth_method",
                 "This change would need another kind of secret. Register a new client.",
             )));
+        }
+        if sector::concerns(&client.metadata, &metadata) {
+            sector::check(op, &metadata).await?;
         }
         let change = ClientChange::Metadata(Box::new(metadata.clone()), client.updated_at);
         let entry = op.audit(Event::ClientUpdated, format!("client:{}", client.id), now)?;

@@ -12,7 +12,7 @@ use super::{Problem, metadata, throttle};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Reason, Rejection};
-use crate::flow::sector;
+use crate::flow::{sector, subject};
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
@@ -20,6 +20,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::registration::Registered;
 use crate::oauth::uri;
 use crate::secret::ClientId;
+use crate::storage::Error;
 
 /// Longest `client_id` of this kind, in bytes.
 const LONGEST_ID: usize = 512;
@@ -31,15 +32,47 @@ const UNSAID: Duration = Duration::from_secs(3600);
 /// One that cannot be fetched again serves for so long after it was current.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 
-/// Fetches under way, so that many requests of one client make one.
+/// One that could not be had is not asked for again before this is over.
+const PAUSE: Duration = Duration::from_secs(20);
+/// So many that could not be had are remembered.
+const MOST_REFUSALS: usize = 1000;
+
+/// Fetches under way, so that many requests of one client make one; and those that failed, so that the next requests do
+/// not wait for a host that does not answer.
 #[derive(Debug, Default)]
-pub struct Flights(Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>);
+pub struct Flights {
+    under_way: Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Until when, and why.
+    refusals: Mutex<HashMap<ClientId, (Timestamp, Rejection)>>,
+}
 
 impl Flights {
     fn enter(&self, id: &ClientId) -> Flight<'_> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = Arc::clone(all.entry(id.clone()).or_default());
         Flight { all: self, id: id.clone(), turn }
+    }
+
+    /// Why a document could not be had a moment ago.
+    fn refusal(&self, id: &ClientId, now: Timestamp) -> Option<Rejection> {
+        let all = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(id).filter(|(until, _)| now < *until).map(|(_, why)| why.clone())
+    }
+
+    /// Remembers that a document could not be had; whether this is news.
+    fn refuse(&self, id: &ClientId, why: &Rejection, now: Timestamp) -> bool {
+        let mut all = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_REFUSALS {
+            all.retain(|_, (until, _)| now < *until);
+        }
+        if all.len() >= MOST_REFUSALS {
+            all.clear();
+        }
+        all.insert(id.clone(), (now.plus(PAUSE), why.clone())).is_none()
+    }
+
+    fn forgive(&self, id: &ClientId) {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
 
@@ -52,7 +85,7 @@ struct Flight<'a> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         // This one's and the map's.
         if Arc::strong_count(&self.turn) <= 2 {
             all.remove(&self.id);
@@ -74,7 +107,7 @@ pub async fn ensure(op: &Provider, id: &str, address: Option<&str>, now: Timesta
     let id = ClientId::from(id);
     match op.clients.get(&op.store, &id, now).await? {
         Some(client) if !is_due(&client, now) => Ok(()),
-        _ => fetch(op, &id, address, now).await.map(|_| ()),
+        known => fetch(op, &id, (known, address), now).await.map(|_| ()),
     }
 }
 
@@ -87,7 +120,11 @@ pub async fn current(op: &Provider, client: Arc<Client>, now: Timestamp) -> Outc
         return Ok(client);
     }
     check_id(op, client.id.as_str())?;
-    if is_due(&client, now) { fetch(op, &client.id, None, now).await } else { Ok(client) }
+    if !is_due(&client, now) {
+        return Ok(client);
+    }
+    let id = client.id.clone();
+    fetch(op, &id, (Some(client), None), now).await
 }
 
 /// What the draft says of such an id, and the operator of its host. In development, where this server itself is at a
@@ -126,37 +163,60 @@ fn is_due(client: &Client, now: Timestamp) -> bool {
     client.is_active() && client.fetched_until.is_none_or(|until| until <= now)
 }
 
-async fn fetch(op: &Provider, id: &ClientId, address: Option<&str>, now: Timestamp) -> Outcome<Arc<Client>> {
-    let flight = op.clients.documents.enter(id);
+/// The client by its document as it is now. `known` is the copy that is no longer current, `address` whose request it is.
+async fn fetch(
+    op: &Provider,
+    id: &ClientId,
+    (known, address): (Option<Arc<Client>>, Option<&str>),
+    now: Timestamp,
+) -> Outcome<Arc<Client>> {
+    let documents = &op.clients.documents;
+    if let Some(why) = documents.refusal(id, now) {
+        return stale(known, why, now);
+    }
+    let flight = documents.enter(id);
     let _turn = flight.turn.lock().await;
-    let known = op.store.client(id).await?;
+    let known = op.clients.reread(&op.store, id).await?;
+    // Fetched while this one waited, or by another node; or asked for in vain.
     if let Some(client) = &known
         && !is_due(client, now)
     {
-        // Fetched while this one waited, or by another node.
-        op.clients.forget();
-        return Ok(Arc::new(client.clone()));
+        return Ok(Arc::clone(client));
+    }
+    if let Some(why) = documents.refusal(id, now) {
+        return stale(known, why, now);
     }
     if known.is_none() {
         throttle(op, "metadata-document", address, now).await.map_err(too_many)?;
     }
-    match read(op, id).await {
+    match read(op, id, known.as_deref(), now).await {
         Ok((metadata, life)) => {
-            let client = keep(op, id, known, (metadata, now.plus(life)), now).await?;
-            Ok(Arc::new(client))
+            documents.forgive(id);
+            keep(op, id, known.as_deref(), (metadata, now.plus(life)), now).await
         }
         Err(rejection) if rejection.is_fault() => Err(rejection),
         Err(rejection) => {
-            let usable = |client: &Client| client.fetched_until.is_some_and(|at| now < at.plus(STALE));
-            let Some(client) = known.filter(usable) else { return Err(rejection) };
-            tracing::warn!(client = id.as_str(), reason = ?rejection.reason, "a client's metadata document is stale");
-            Ok(Arc::new(client))
+            if documents.refuse(id, &rejection, now) && known.is_some() {
+                tracing::warn!(client = id.as_str(), reason = ?rejection.reason, "a client's metadata document is stale");
+            }
+            stale(known, rejection, now)
         }
     }
 }
 
+/// A copy that is no longer current, where the document cannot be had and the copy is not too old.
+fn stale(known: Option<Arc<Client>>, why: Rejection, now: Timestamp) -> Outcome<Arc<Client>> {
+    let usable = |client: &Arc<Client>| client.fetched_until.is_some_and(|at| now < at.plus(STALE));
+    known.filter(usable).ok_or(why)
+}
+
 /// Fetches and reads the document; for how long it is current.
-async fn read(op: &Provider, id: &ClientId) -> Outcome<(ClientMetadata, Duration)> {
+async fn read(
+    op: &Provider,
+    id: &ClientId,
+    known: Option<&Client>,
+    now: Timestamp,
+) -> Outcome<(ClientMetadata, Duration)> {
     let fetched = op.fetch.get(id.as_str(), "application/json").await.map_err(|error| Rejection {
         code: ErrorCode::InvalidClient,
         description: "The metadata document of this client could not be fetched from its client_id. Its makers have to \
@@ -171,11 +231,14 @@ async fn read(op: &Provider, id: &ClientId) -> Outcome<(ClientMetadata, Duration
         return Err(unusable(id, "it is not a JSON object"));
     };
     check_content(id, &mut sent).map_err(|problem| unusable(id, problem))?;
-    let metadata = metadata(op, &sent).await.map_err(|problem| match problem {
+    let metadata = metadata(op, &sent, None, now).await.map_err(|problem| match problem {
         Problem::Rejected(rejection) => rejection,
         Problem::Metadata(problem) => unusable(id, &problem.to_string()),
         other => unusable(id, &format!("{other:?}")),
     })?;
+    if known.is_some_and(|known| !subject::stays(&known.metadata, &metadata)) {
+        return Err(unusable(id, "it would give the client another sub for every user"));
+    }
     sector::check(op, &metadata).await.map_err(|problem| unusable(id, &problem.to_string()))?;
     Ok((metadata, fetched.max_age.unwrap_or(UNSAID).clamp(SHORTEST, LONGEST)))
 }
@@ -200,17 +263,18 @@ fn check_content(id: &ClientId, sent: &mut Map<String, Value>) -> Result<(), &'s
 async fn keep(
     op: &Provider,
     id: &ClientId,
-    known: Option<Client>,
+    known: Option<&Client>,
     (metadata, until): (ClientMetadata, Timestamp),
     now: Timestamp,
-) -> Outcome<Client> {
+) -> Outcome<Arc<Client>> {
     let entry = |event| op.audit(event, format!("client:{id}"), now).map(|entry| entry.client(id));
-    let registered = entry(Event::ClientRegistered)?;
-    let changed = known.as_ref().is_some_and(|client| client.metadata != metadata);
-    let changed = changed.then(|| entry(Event::ClientUpdated)).transpose()?;
-    let client = match known {
-        Some(client) => Client { metadata, fetched_until: Some(until), updated_at: now, ..client },
-        None => Client {
+    let kept = match known {
+        Some(known) if known.metadata == metadata => op.store.prolong_document(id, until).await?,
+        Some(_) => op.store.replace_document(id, (&metadata, until), &entry(Event::ClientUpdated)?).await?,
+        None => false,
+    };
+    if !kept {
+        let client = Client {
             id: id.clone(),
             metadata,
             secret: None,
@@ -222,15 +286,16 @@ async fn keep(
             disabled_at: None,
             created_at: now,
             updated_at: now,
-        },
-    };
-    match op.store.keep_document(&client, &registered, changed.as_ref()).await {
-        // Another node has just kept it.
-        Ok(()) | Err(crate::storage::Error::Conflict(_)) => {}
-        Err(error) => return Err(error.into()),
+        };
+        match op.store.register_client(&client, None, &entry(Event::ClientRegistered)?, now).await {
+            // Another node has just kept it.
+            Ok(_) | Err(Error::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     op.clients.forget();
-    Ok(client)
+    let client = op.clients.reread(&op.store, id).await?;
+    client.ok_or_else(|| Rejection::invalid_client("the client has just gone"))
 }
 
 fn unusable(id: &ClientId, problem: &str) -> Rejection {

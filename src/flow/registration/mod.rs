@@ -112,6 +112,7 @@ pub async fn admit(
         }
         RegistrationMode::Token => {
             let hash = InitialAccessTokenHash::from(token.ok_or(Problem::NoToken)?);
+            throttle(op, "registration", origin.address.as_deref(), now).await?;
             let id = op.store.initial_access_token(&hash, now).await?.ok_or_else(spent)?;
             Ok(Admitted(Some((hash, id))))
         }
@@ -129,7 +130,7 @@ pub async fn register(
     origin: &Origin,
     now: Timestamp,
 ) -> Result<NewRegistration, Problem> {
-    let metadata = metadata(op, sent).await?;
+    let metadata = metadata(op, sent, None, now).await?;
     let by = By { actor: "anonymous", origin, now };
     let Created { mut client, secret } = clients::make(op, &by, CreateClient { id: None, metadata }).await?;
     let token = RegistrationToken::new(op.entropy.secret(TOKEN_PREFIX)?);
@@ -149,15 +150,30 @@ pub async fn register(
     }
 }
 
-/// What a client has said about itself, as far as it may.
+/// What a client has said about itself, as far as it may; and where it is registered already, what else is `former`ly
+/// said of it.
 ///
 /// # Errors
 /// Metadata that cannot be, or a fault.
-async fn metadata(op: &Provider, sent: &Map<String, Value>) -> Result<ClientMetadata, Problem> {
+async fn metadata(
+    op: &Provider,
+    sent: &Map<String, Value>,
+    former: Option<&ClientMetadata>,
+    now: Timestamp,
+) -> Result<ClientMetadata, Problem> {
     let policy = &op.policy.registration;
     let terms = Terms { scope: &policy.scope, profile: policy.profile };
-    let mut metadata = registration_rules::read(sent, &terms)?;
-    clients::check_deployment(op, &metadata)?;
+    let mut metadata = match former {
+        None => registration_rules::read(sent, &terms)?,
+        Some(former) => registration_rules::replace(former, sent, &terms)?,
+    };
+    if !metadata.audience.is_empty() {
+        // As in `flow::target`: what is not open to such clients they could not ask for.
+        let apis = op.clients.fresh_apis(&op.store, now).await?;
+        metadata.audience.retain(|audience| apis.get(audience).is_some_and(|api| api.metadata.dynamic));
+    }
+    let had = former.map_or(&[][..], |former| former.audience.as_slice());
+    clients::check_deployment(op, &metadata, had)?;
     // Codes that come there are redeemed by this server, for its own clients.
     let ours = |uri: &RedirectUri| op.policy.browser.is_callback(uri.as_str());
     if metadata.redirect_uris.iter().any(ours) {
@@ -166,13 +182,6 @@ async fn metadata(op: &Provider, sent: &Map<String, Value>) -> Result<ClientMeta
             "A redirect URI leads to this server itself. Register a page of the client's own.",
         )));
     }
-    let mut audiences = Vec::new();
-    for audience in std::mem::take(&mut metadata.audience) {
-        if op.store.is_open_to_dynamic_clients(&audience).await? {
-            audiences.push(audience);
-        }
-    }
-    metadata.audience = audiences;
     Ok(metadata)
 }
 
