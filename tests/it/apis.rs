@@ -172,6 +172,62 @@ mod a_clients_registration {
     }
 
     #[test]
+    fn that_has_the_issuer_from_of_old_can_be_changed() {
+        with_server(async |s| {
+            let operator = Operator::of(s).await;
+            let sql = format!(
+                "UPDATE clients SET metadata = replace(metadata, '{AUDIENCE}', '{}') WHERE client_id = 'service'",
+                s.issuer()
+            );
+            Inside::of(s).await.run(&sql).await;
+            let changed = operator.call("PATCH", "/clients/service", Some(json!({ "client_name": "Still here" }))).await;
+            assert!(changed.ok().text().contains(s.issuer()), "{}", changed.text());
+        });
+    }
+
+    #[test]
+    fn and_changes_of_it_at_the_same_time_are_no_fault() {
+        with_server(async |s| {
+            let operator = Operator::of(s).await;
+            let second = s.second_node().await;
+            for round in 0..8 {
+                let id = format!("racer-{round}");
+                s.create_client(&id, json!({
+                    "grant_types": ["client_credentials"], "response_types": [],
+                    "token_endpoint_auth_method": "client_secret_jwt",
+                })).await;
+                let request = |node: &Server, method: &str, path: &str| {
+                    let path = format!("/admin/v1/clients/{id}{path}");
+                    Request::new(node.admin, method, &path).bearer(&operator.key)
+                };
+                let basic = json!({ "token_endpoint_auth_method": "client_secret_basic", "audience": [ORDERS] });
+                let mut requests = Vec::new();
+                for node in [s, &second] {
+                    requests.extend([
+                        request(node, "PATCH", "").json(&json!({ "client_name": "Racer" })),
+                        request(node, "POST", "/rotate_secret"),
+                        request(node, "POST", "/disable"),
+                        request(node, "PATCH", "").json(&basic),
+                        request(node, "POST", "/enable"),
+                        request(node, "POST", "/rotate_secret"),
+                    ]);
+                }
+                if round % 2 == 1 {
+                    requests.push(request(s, "DELETE", ""));
+                }
+                for answer in in_parallel(requests).await {
+                    assert!(matches!(answer.status, 200 | 204 | 404 | 412), "{} {}", answer.status, answer.text());
+                }
+                // A secret is sealed for its method: neither change was made on what the other had replaced.
+                let sql = "SELECT CAST(count(*) AS BIGINT) FROM clients
+                           WHERE sealed_secret IS NOT NULL AND metadata NOT LIKE '%client_secret_jwt%'";
+                assert_eq!(Inside::of(s).await.numbers(sql).await, [0]);
+            }
+            second.stop().await;
+        });
+    }
+
+    #[test]
     fn that_names_an_api_keeps_it_from_being_deleted() {
         with_server(async |s| {
             let operator = Operator::of(s).await;

@@ -138,8 +138,8 @@ mod discovering_metadata {
     fn an_address_that_tries_too_many_is_turned_away() {
         with_config(documents, async |s| {
             let neighbour = Neighbour::start().await;
-            for _ in 0..100 {
-                refused(s, &neighbour.url("/nothing.json")).await;
+            for number in 0..100 {
+                refused(s, &neighbour.url(&format!("/nothing-{number}.json"))).await;
             }
             let asked = neighbour.requests().len();
             let answer = Browser::new(s).authorize(&asking(&neighbour.url("/other.json"), "openid")).await;
@@ -266,7 +266,82 @@ mod caching {
             let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
             auth.on(s.post("/token"), &refresh).send().await.refused(401, "invalid_client");
             serve(&neighbour, "/app.json", json!({}));
+            s.advance(30 * SECOND);
             auth.on(s.post("/token"), &refresh).send().await.ok();
+        });
+    }
+
+    #[test]
+    fn a_host_that_fails_is_asked_once_by_many() {
+        with_config(documents, async |s| {
+            let neighbour = Neighbour::start().await;
+            let id = serve(&neighbour, "/app.json", json!({}));
+            let tokens = sign_in(s, &id).await;
+            let new = neighbour.url("/new.json");
+            for path in ["/app.json", "/new.json"] {
+                neighbour.serve(path, 500, JSON, "");
+            }
+            s.advance(2 * HOUR);
+            neighbour.forget();
+            let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh())];
+            let auth = Auth::Public(id.clone());
+            let (known, unknown) = (asking(&id, "openid").target(), asking(&new, "openid").target());
+            let mut requests = Vec::new();
+            for _ in 0..6 {
+                requests.extend([s.get(&known), auth.on(s.post("/token"), &refresh), s.get(&unknown)]);
+            }
+            let answers = in_parallel(requests).await;
+            let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+            assert_eq!(statuses, [303, 200, 400].repeat(6));
+            refused(s, &new).await;
+            assert_eq!(neighbour.requests().len(), 2);
+            serve(&neighbour, "/new.json", json!({}));
+            s.advance(21 * SECOND);
+            name_of(s, &new).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn one_that_says_the_same_again_changes_nothing_for_anybody() {
+        with_config(documents, async |s| {
+            let taking = |config: &mut Config| {
+                config.public_url = s.issuer().to_owned();
+                documents(config);
+            };
+            let other = s.node_with(&taking).await;
+            let neighbour = Neighbour::start().await;
+            let id = serve(&neighbour, "/app.json", json!({}));
+            for node in [s, &other] {
+                name_of(node, &id).await.unwrap();
+            }
+            let mut inside = crate::support::inside::Inside::of(s).await;
+            let sql = "SELECT client_version FROM installation";
+            let before = inside.numbers(sql).await;
+            s.advance(2 * HOUR);
+            for node in [s, &other, s, &other] {
+                name_of(node, &id).await.unwrap();
+            }
+            assert_eq!((inside.numbers(sql).await, neighbour.requests().len()), (before, 2));
+            other.stop().await;
+        });
+    }
+
+    #[test]
+    fn one_that_would_make_its_users_others_is_not_taken() {
+        with_config(documents, async |s| {
+            let neighbour = Neighbour::start().await;
+            let id = serve(&neighbour, "/app.json", json!({ "subject_type": "pairwise" }));
+            name_of(s, &id).await.unwrap();
+            let elsewhere = "https://other.example.com/callback";
+            let moved = json!({ "subject_type": "pairwise", "redirect_uris": [elsewhere] });
+            serve(&neighbour, "/app.json", moved);
+            s.advance(2 * HOUR);
+            name_of(s, &id).await.unwrap();
+            assert_eq!(neighbour.requests().len(), 2);
+            let asked = asking(&id, "openid").with("redirect_uri", elsewhere);
+            assert_eq!(Browser::new(s).authorize(&asked).await.status, 400);
+            s.advance(DAY);
+            refused(s, &id).await;
         });
     }
 

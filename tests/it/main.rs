@@ -78,6 +78,7 @@ macro_rules! specs {
         mod pairwise;
         mod races;
         mod redirect_corpus;
+        mod registration;
         mod revocation_batches;
         mod revocation_endpoints;
         mod revocation_entries;

@@ -128,6 +128,49 @@ mod s2_2_client_update_request {
     }
 }
 
+mod what_a_client_cannot_replace {
+    use super::*;
+
+    #[test]
+    fn a_pairwise_client_stays_in_its_sector() {
+        with_config(open, async |s| {
+            let client = s.register(&metadata(json!({ "subject_type": "pairwise" }))).await;
+            let put = async |more: Value| {
+                s.configuring("PUT", &client.id, &client.token).json(&metadata(more)).send().await
+            };
+            let elsewhere = json!({ "subject_type": "pairwise", "redirect_uris": ["https://other.example.com/cb"] });
+            for (new, named) in [(elsewhere, "sector_identifier_uri"), (json!({}), "subject_type")] {
+                let answer = put(new).await;
+                answer.refused(400, "invalid_client_metadata");
+                assert!(answer.text().contains(named), "{}", answer.text());
+            }
+            put(json!({ "subject_type": "pairwise", "redirect_uris": ["https://app.example.com/second"] })).await.ok();
+        });
+    }
+
+    #[test]
+    fn what_an_operator_has_set_stays() {
+        with_config(open, async |s| {
+            let client = s.register(&metadata(json!({ "client_name": "Shop" }))).await;
+            let set = json!({
+                "access_token_lifetime": 60, "theft_response": "family", "profile": "oauth21", "require_pkce": true,
+                "allowed_origins": ["https://front.example.com"], "scope": "openid email",
+            });
+            s.patch_client(&client.id, set.clone()).await;
+            let wide = metadata(json!({ "scope": "openid profile email", "theft_response": "user" }));
+            let put = s.configuring("PUT", &client.id, &client.token).json(&wide);
+            assert_eq!(put.send().await.ok().json()["scope"], "openid email");
+            let id = signet::secret::ClientId::from(client.id.as_str());
+            let kept = s.op.store.client(&id).await.unwrap().unwrap().metadata;
+            let kept = serde_json::to_value(kept).unwrap();
+            for (name, value) in set.as_object().unwrap() {
+                assert_eq!(&kept[name], value, "{name}");
+            }
+            assert!(kept.get("client_name").is_none(), "what the client leaves out has its default");
+        });
+    }
+}
+
 mod s2_3_client_delete_request {
     use super::*;
 

@@ -196,7 +196,8 @@ async fn fetch(
         }
         Err(rejection) if rejection.is_fault() => Err(rejection),
         Err(rejection) => {
-            if documents.refuse(id, &rejection, now) && known.is_some() {
+            // The host may have taken its time.
+            if documents.refuse(id, &rejection, op.clock.now()) && known.is_some() {
                 tracing::warn!(client = id.as_str(), reason = ?rejection.reason, "a client's metadata document is stale");
             }
             stale(known, rejection, now)
