@@ -237,7 +237,7 @@ async fn read(
         Problem::Metadata(problem) => unusable(id, &problem.to_string()),
         other => unusable(id, &format!("{other:?}")),
     })?;
-    if known.is_some_and(|known| !subject::stays(&known.metadata, &metadata)) {
+    if known.is_some_and(|known| !subject::stays(&op.policy.browser, &known.metadata, &metadata)) {
         return Err(unusable(id, "it would give the client another sub for every user"));
     }
     sector::check(op, &metadata).await.map_err(|problem| unusable(id, &problem.to_string()))?;
