@@ -124,7 +124,7 @@ impl ClientKeys {
             return Err(rejected.reason());
         }
         match self.others(op, client, &keys, now).await {
-            Some(others) => verify(&others).map_err(|rejected| rejected.reason()),
+            Some(others) => verify(&others).map_err(Rejected::reason),
             None => Err(rejected.reason()),
         }
     }

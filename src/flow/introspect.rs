@@ -81,7 +81,7 @@ async fn refresh_token(
         return Ok(inactive());
     }
     let family = &rotated.family;
-    let mut answer = json!({
+    let answer = json!({
         "active": true,
         "token_type": "refresh_token",
         "iss": op.policy.issuer.as_str(),
@@ -92,8 +92,9 @@ async fn refresh_token(
         "iat": family.created_at.seconds(),
         "exp": family.expires_at.seconds(),
     });
+    let Value::Object(mut answer) = answer else { return Ok(inactive()) };
     if let Some(subject) = told_by_name(Some(&rotated.subject)) {
-        answer["username"] = Value::from(subject.username.clone());
+        answer.insert("username".to_owned(), Value::from(subject.username.clone()));
     }
-    Ok(answer.as_object().cloned().unwrap_or_else(inactive))
+    Ok(answer)
 }

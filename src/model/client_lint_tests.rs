@@ -53,7 +53,7 @@ fn found(client: &Client, profile: Profile, granted: &[Scope], now: Timestamp) -
 /// The findings at a client of its own profile that is in use.
 fn advice(members: &Value) -> Vec<&'static str> {
     let client = client(members);
-    found(&client, client.metadata.profile, &[client.metadata.scope.clone()], START)
+    found(&client, client.metadata.profile, std::slice::from_ref(&client.metadata.scope), START)
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn another_profile_shows_what_would_be_refused_in_it() {
     let findings = lint(&Known {
         client: &waived,
         profile: Profile::OAuth21,
-        granted: &[waived.metadata.scope.clone()],
+        granted: std::slice::from_ref(&waived.metadata.scope),
         now: START,
     });
     let errors: Vec<_> = findings.iter().filter(|one| one.severity == Severity::Error).collect();
@@ -144,7 +144,7 @@ fn another_profile_shows_what_would_be_refused_in_it() {
     assert_eq!(errors[0].command, "signet client update shop --set require_pkce=null");
     // The same thing is not said twice.
     assert!(!findings.iter().any(|one| one.rule == "localhost"));
-    let own = found(&waived, Profile::OidcCertification, &[waived.metadata.scope.clone()], START);
+    let own = found(&waived, Profile::OidcCertification, std::slice::from_ref(&waived.metadata.scope), START);
     assert_eq!(own, ["certification-profile", "shared-secret", "localhost"]);
 }
 

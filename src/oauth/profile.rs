@@ -251,7 +251,7 @@ mod tests {
                 match read(&members) {
                     Ok(_) => assert!(taken, "{members}"),
                     Err(problem) => {
-                        assert_eq!((problem.field, taken), (field, false), "{members}: {problem}")
+                        assert_eq!((problem.field, taken), (field, false), "{members}: {problem}");
                     }
                 }
             }

@@ -301,7 +301,8 @@ impl Store {
             if !keep_session(&mut tx, (user, epoch), keep, now).await? {
                 return Ok(None);
             }
-            let ended = self.end_all_of_user(&mut tx, user, Some(keep), EndCause::SessionEnded, now).await?;
+            let ended =
+                self.end_all_of_user(&mut tx, (user, Some(keep)), EndCause::SessionEnded, now).await?;
             let details = ended_details(&ended, None);
             self.record_and_commit(tx, audit.clone().details(details)).await?;
             Ok(Some(ended))
@@ -333,7 +334,7 @@ impl Store {
                 return Ok(None);
             }
             let (keep, cause) = (Some(new.session), EndCause::PasswordChanged);
-            let ended = self.end_all_of_user(&mut tx, new.user, keep, cause, now).await?;
+            let ended = self.end_all_of_user(&mut tx, (new.user, keep), cause, now).await?;
             let details = ended_details(&ended, None);
             self.record_and_commit(tx, audit.clone().details(details)).await?;
             Ok(Some(ended))

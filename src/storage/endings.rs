@@ -157,7 +157,7 @@ impl Store {
             let raised = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH, args![user, now]).await?;
             let Some((epoch,)) = raised else { return Ok(None) };
             self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
-            let ended = self.end_all_of_user(&mut tx, user, None, EndCause::LogoutAll, now).await?;
+            let ended = self.end_all_of_user(&mut tx, (user, None), EndCause::LogoutAll, now).await?;
             self.finish(tx, audit.clone(), ended).await
         })
         .await
@@ -179,7 +179,7 @@ impl Store {
             let Some((epoch,)) = raised else { return Ok(None) };
             self.outbox.put(&mut tx, &Voided::User(user, epoch), now).await?;
             tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
-            let ended = self.end_all_of_user(&mut tx, user, None, EndCause::UserDisabled, now).await?;
+            let ended = self.end_all_of_user(&mut tx, (user, None), EndCause::UserDisabled, now).await?;
             self.finish(tx, audit.clone(), ended).await
         })
         .await
@@ -211,7 +211,7 @@ impl Store {
             } else {
                 tx.execute(&DELETE_DEVICES_OF_USER, args![user]).await?;
             }
-            let ended = self.end_all_of_user(&mut tx, user, kept, EndCause::PasswordChanged, now).await?;
+            let ended = self.end_all_of_user(&mut tx, (user, kept), EndCause::PasswordChanged, now).await?;
             self.finish(tx, audit.clone(), ended).await
         })
         .await
@@ -306,7 +306,7 @@ impl Store {
         if let Some((epoch,)) = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH_ALONE, args![user]).await? {
             self.outbox.put(tx, &Voided::User(user, epoch), now).await?;
         }
-        self.end_all_of_user(tx, user, None, cause, now).await
+        self.end_all_of_user(tx, (user, None), cause, now).await
     }
 
     /// Ends `target` within a transaction, and writes what that voids.
@@ -322,7 +322,7 @@ impl Store {
                 if let Some((epoch,)) = tx.fetch_optional::<(i64,)>(&RAISE_EPOCH, args![user, now]).await? {
                     self.outbox.put(tx, &Voided::User(user, epoch), now).await?;
                 }
-                self.end_all_of_user(tx, user, None, cause, now).await
+                self.end_all_of_user(tx, (user, None), cause, now).await
             }
             Target::Session(session) => self.end_one_session(tx, session, cause, now).await,
             Target::Family(family) => {
@@ -386,8 +386,7 @@ impl Store {
     pub(super) async fn end_all_of_user(
         &self,
         tx: &mut Tx,
-        user: UserId,
-        keep: Option<SessionId>,
+        (user, keep): (UserId, Option<SessionId>),
         cause: EndCause,
         now: Timestamp,
     ) -> Result<Ended, Error> {

@@ -131,7 +131,7 @@ mod addresses {
             "224.0.0.1",
         ];
         let change = |config: &mut Config| {
-            config.fetch.private_hosts = hosts.iter().map(ToString::to_string).collect()
+            config.fetch.private_hosts = hosts.iter().map(ToString::to_string).collect();
         };
         with_config(change, async |s| {
             for host in hosts {

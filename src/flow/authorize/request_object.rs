@@ -97,7 +97,7 @@ fn outside(client: &Client, params: &Params) -> Params {
     let alone = counts_alone(client);
     let counts = |name: &str| if alone { name == "client_id" } else { !CARRIERS.contains(&name) };
     let others = params.names().filter(|name| !counts(name));
-    others.fold(params.clone(), |rest, name| rest.without(name))
+    others.fold(params.clone(), Params::without)
 }
 
 /// Where to answer what is signed and cannot be used: what is signed wins here too. Where it cannot be read at all, nobody
