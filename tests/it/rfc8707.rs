@@ -129,8 +129,11 @@ mod s2_1_authorization_request {
             inside.run("UPDATE clients SET registered = 'dynamic' WHERE client_id = 'app'").await;
             inside.run("UPDATE installation SET client_version = client_version + 1").await;
             s.advance(2 * SECOND);
+            // What is wrong is sent to a client that nobody has vouched for once somebody is signed in.
+            let mut browser = Browser::new(s);
+            browser.sign_in(&request("web"), ALICE).await.code();
             for closed in [PAYMENTS, AUDIENCE] {
-                let answer = Browser::new(s).silently(&request("app").with("resource", closed)).await;
+                let answer = browser.silently(&request("app").with("resource", closed)).await;
                 assert_eq!(answer.get("error"), Some("invalid_target"), "{closed}");
             }
             let open = Browser::new(s).sign_in(&request("app").with("resource", ORDERS), ALICE).await.code();
