@@ -270,7 +270,8 @@ mod it_costs {
 
     /// What an exchange, one that names a resource, a refresh, introspection and userinfo take.
     async fn costs(node: &Server, proxy: &Proxy) -> Vec<usize> {
-        const TRIES: usize = 10;
+        // More than there are connections: each prepares a statement when it first meets it.
+        const TRIES: usize = 24;
         let mut browser = Browser::new(node);
         let tokens = node.tokens_of(&mut browser, "web", "openid offline_access read").await;
         let mut codes = Vec::new();
