@@ -163,6 +163,8 @@ uuid_id! {
     AuditId;
     /// An API key of the administration API (its name in lists, not its secret).
     ApiKeyId;
+    /// A notice to a relying party that a session has ended.
+    NoticeId;
     /// An initial access token (its name in lists, not the token).
     InitialAccessTokenId;
 }

@@ -13,11 +13,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use api::{ApiCommand, ApiCreate, ApiFields, ApiRef, ApiUpdate};
 pub use client::{ClientChanges, ClientCommand, ClientCreate, ClientLint, ClientRef, ClientUpdate};
 pub use operate::{
     ApiKeyCommand, ApiKeyCreate, ApiKeyRef, AuditCommand, AuditList, ConfigCommand,
     InitialAccessTokenCommand, InitialAccessTokenCreate, InitialAccessTokenRef, KeyRef, KeysCommand,
-    KeysRotate, Login, RestoreEpoch, SessionCommand, SessionRef, Token,
+    KeysRotate, Login, LogoutCommand, LogoutReport, RestoreEpoch, SessionCommand, SessionRef, Token,
 };
 pub use user::{ClaimArgs, UserCommand, UserCreate, UserRef, UserSessions, UserUpdate};
 

@@ -169,6 +169,13 @@ async fn update(context: &Context, op: &Provider, args: &ClientUpdate) -> Outcom
     let change = MetadataChange::Merge(Value::Object(patch));
     let client = clients::update(op, &context.by(), &id, &change, None).await?;
     let mut text = format!("Changed {} of {id}; every node goes by it within a second.", changed.join(", "));
+    if client.metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt
+        && client.sealed_secret.is_none()
+    {
+        text.push_str(&format!(
+            "\nIts present secret is kept as a hash and cannot verify what it signs: signet client rotate-secret {id}"
+        ));
+    }
     let mut json = view::client(&client, context.now());
     say_registered(&new, &mut text, &mut json);
     Ok(Report::new(text, json))

@@ -68,6 +68,7 @@ struct AccessClaims {
 struct UserClaims {
     sid: SessionId,
     auth_time: i64,
+    acr: &'static str,
     amr: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
@@ -137,6 +138,7 @@ fn claims(
         user: request.user.map(|user| UserClaims {
             sid: user.session,
             auth_time: user.auth_time.seconds(),
+            acr: acr::acr_of(&user.amr),
             amr: user.amr.clone(),
             roles: user.subject.roles.clone(),
             rv: (user.epoch, user.family, user.generation),

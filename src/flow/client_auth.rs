@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Provider;
+use super::client_assertion::{self, Assertion, SingleUse};
 use super::registration::document;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;

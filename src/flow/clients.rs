@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::apis::ApiSet;
 use super::registration::document::Flights;
 use crate::clock::{Timestamp, millis_of};
 use crate::model::api::Api;

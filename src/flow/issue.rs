@@ -7,12 +7,14 @@ use serde_json::{Map, Value};
 
 use super::Provider;
 use super::access_token::{self, AccessTokenRequest, IssuedAccessToken};
+use super::id_token::{self, IdTokenRequest};
 use super::rejection::Outcome;
 use crate::clock::Timestamp;
 use crate::model::client::Client;
 use crate::model::user::Subject;
 use crate::oauth::algorithm::Algorithm;
 use crate::oauth::claims::{ClaimRule, ClaimSource, ClaimTarget};
+use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::scope::{OPENID, Scope};
 use crate::secret::{FamilyHandle, RefreshToken, SessionId};
 

@@ -30,6 +30,7 @@ pub mod logout;
 pub mod logout_notice;
 pub mod metadata;
 pub mod policy;
+pub mod reference_token;
 pub mod registration;
 pub mod rejection;
 pub mod revocation;
@@ -38,6 +39,7 @@ pub mod sector;
 pub mod session;
 pub mod subject;
 pub mod target;
+pub mod user_claims;
 pub mod userinfo;
 pub mod web_cookie;
 

@@ -7,7 +7,7 @@ use signet_verify::actix::Protect;
 use super::cors::Sharing;
 use super::{
     account, authorize, consent, demo, edge, end_session, forward_auth, health, introspect, login, logout,
-    metadata, metrics, revocation, revoke, session, start, token, userinfo,
+    metadata, metrics, register, revocation, revoke, session, start, token, userinfo,
 };
 
 /// The methods of a row that takes whatever a proxy passes on.

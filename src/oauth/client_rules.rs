@@ -16,7 +16,7 @@ pub(super) const MAX_URIS: usize = 50;
 const MAX_CONTACTS: usize = 10;
 pub(super) const MAX_CLAIM_RULES: usize = 50;
 const MAX_NAME_CHARS: usize = 100;
-const MAX_AUDIENCE_BYTES: usize = 255;
+pub(super) const MAX_AUDIENCE_BYTES: usize = 255;
 /// The algorithms that this server and its clients may sign with.
 pub const SIGNING_ALGORITHMS: [&str; 4] = ["RS256", "ES256", "PS256", "EdDSA"];
 

@@ -26,6 +26,8 @@ pub mod proven;
 pub mod redirect_uri;
 pub mod registration;
 pub mod registration_rules;
+pub mod resource;
+pub mod response_mode;
 pub mod response_type;
 pub mod return_to;
 pub mod scope;

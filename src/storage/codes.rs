@@ -55,6 +55,16 @@ const INSERT_CONSENTED: Sql = Sql::per(
     )),
     insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
 );
+// Where the client knows the user by a pairwise `sub`, which is read from the codes and families that are there, the
+// user's row is locked too: whoever raises the epoch meanwhile finds the code, or it is not made.
+const INSERT_PAIRWISE: Sql = Sql::per(insert_and_note!(insert!("", " FOR SHARE OF u, s")), insert!("", ""));
+const INSERT_PAIRWISE_CONSENTED: Sql = Sql::per(
+    insert_and_note!(insert!(
+        " JOIN consent c ON c.user_id = u.id AND c.client_id = $3",
+        " FOR SHARE OF u, s, c"
+    )),
+    insert!(" JOIN consent c ON c.user_id = u.id AND c.client_id = $3", ""),
+);
 // SQLite knows no data-modifying WITH.
 const NOTE_CLIENT: Sql = Sql::both(
     "INSERT INTO session_client (session_id, client_id, subject, created_at)
@@ -166,8 +176,18 @@ const REPLAYED: Sql = Sql::both(
 );
 
 /// Every statement of this file.
-pub(super) const ALL: &[Sql] =
-    &[INSERT, INSERT_CONSENTED, NOTE_CLIENT, REDEEM, INSERT_FAMILY, READ_REDEEMED, REPLAYED];
+pub(super) const ALL: &[Sql] = &[
+    INSERT,
+    INSERT_CONSENTED,
+    INSERT_PAIRWISE,
+    INSERT_PAIRWISE_CONSENTED,
+    NOTE_CLIENT,
+    REDEEM,
+    INSERT_FAMILY,
+    READ_REDEEMED,
+    AUDIENCE,
+    REPLAYED,
+];
 
 #[derive(sqlx::FromRow)]
 struct RedeemedRow {
@@ -258,7 +278,12 @@ impl Store {
         interaction: Option<&InteractionHash>,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let insert = if grant.by_consent { &INSERT_CONSENTED } else { &INSERT };
+        let insert = match (grant.subject.is_some(), grant.by_consent) {
+            (false, false) => &INSERT,
+            (false, true) => &INSERT_CONSENTED,
+            (true, false) => &INSERT_PAIRWISE,
+            (true, true) => &INSERT_PAIRWISE_CONSENTED,
+        };
         if interaction.is_none() && self.db.is_postgres() {
             return retried(|| async {
                 Ok(self.db.write(insert, insert_args(code, grant, now)).await? == 1)

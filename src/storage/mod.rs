@@ -7,6 +7,7 @@
 mod account;
 mod api_keys;
 mod apis;
+mod assertions;
 mod audit;
 mod batch;
 mod clients;
@@ -157,6 +158,7 @@ const STATEMENTS: [&[db::Sql]; 27] = [
     account::ALL,
     api_keys::ALL,
     apis::ALL,
+    assertions::ALL,
     audit::ALL,
     batch::ALL,
     clients::ALL,

@@ -163,8 +163,8 @@ pub struct Swept {
     pub families: u64,
     /// Login sessions.
     pub sessions: u64,
-    /// Codes, interactions, revocations, batches of the feed, throttle buckets, known devices, web sessions
-    /// and notices.
+    /// Codes, interactions, revocations, batches of the feed, throttle buckets, used assertions, known devices, web
+    /// sessions and notices.
     pub other: u64,
     /// Audit entries past their retention.
     pub audit: u64,

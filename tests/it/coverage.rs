@@ -6,7 +6,7 @@ use signet::http::routes::{ADMIN, ANY, DEMO_API, DEVELOPMENT, PUBLIC, Row};
 use super::*;
 
 /// Path, and the statuses of: a plain GET, an empty POST form, and a POST form (or query) with a repeated parameter.
-const PUBLIC_ROWS: [(&str, u16, u16, u16); 35] = [
+const PUBLIC_ROWS: [(&str, u16, u16, u16); 36] = [
     ("/.well-known/openid-configuration", 200, 405, 405),
     ("/.well-known/oauth-authorization-server", 200, 405, 405),
     ("/.well-known/jwks.json", 200, 405, 405),

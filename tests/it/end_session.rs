@@ -53,6 +53,8 @@ mod with_a_hint_of_this_session {
             assert_eq!(state.len(), 128);
             let params =
                 [("id_token_hint", hint(&tokens)), ("post_logout_redirect_uri", AFTER), ("state", &state)];
+            // So that the history has an order.
+            s.advance(SECOND);
             let response = ask(&mut browser, &params).await;
             let answer = Redirect::parse(response.location());
             assert_eq!(answer.uri, "https://app.example.com/signed-out");

@@ -49,8 +49,15 @@ macro_rules! specs {
         mod account_endings;
         mod account_own;
         mod account_pages;
+        mod apis;
         mod backchannel_logout;
         mod bad_input;
+        mod certification;
+        mod certification_dynamic;
+        mod certification_fetching;
+        mod certification_logout;
+        mod client_keys;
+        mod client_lint;
         mod client_metadata_documents;
         mod cookie_gate;
         mod cookie_life;
@@ -61,6 +68,7 @@ macro_rules! specs {
         mod coverage;
         mod crash;
         mod end_session;
+        mod form_post;
         mod forward_auth;
         mod forwarded;
         mod frontchannel_logout;
@@ -72,7 +80,9 @@ macro_rules! specs {
         mod login;
         mod logout;
         mod logout_notices;
+        mod oidc_claims;
         mod oidc_core;
+        mod oidc_core_requests;
         mod opaque_tokens;
         mod outage;
         mod pairwise;
@@ -91,6 +101,8 @@ macro_rules! specs {
         mod rfc6749_clients;
         mod rfc6750;
         mod rfc7009;
+        mod rfc7523;
+        mod rfc7523_keys;
         mod rfc7591;
         mod rfc7592;
         mod rfc7636;

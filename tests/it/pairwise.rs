@@ -10,13 +10,16 @@ fn text(token: &str, claim: &str) -> String {
     claims(token)[claim].as_str().unwrap().to_owned()
 }
 
-fn pairwise(host: &str) -> Value {
+/// Hosts of two sectors: names of this machine, at which a document can be fetched.
+const HOST_A: &str = "127.0.0.1";
+const HOST_B: &str = "localhost";
+
+fn pairwise() -> Value {
     json!({
         "client_name": "A client of a sector",
         "token_endpoint_auth_method": "none",
         "redirect_uris": [CALLBACK],
         "subject_type": "pairwise",
-        "sector_identifier_uri": format!("https://{host}/sector.json"),
         "grant_types": ["authorization_code", "refresh_token"],
         "scope": "openid profile email offline_access read write",
         "audience": [AUDIENCE],
@@ -25,10 +28,18 @@ fn pairwise(host: &str) -> Value {
     })
 }
 
+/// Registers a client in the sector of a host, whose document lists its redirect URIs.
+async fn create_in(s: &Server, host: &str, id: &str, mut metadata: Value) -> Option<String> {
+    let sector = Neighbour::start().await;
+    sector.serve("/sector.json", 200, "application/json", metadata["redirect_uris"].to_string());
+    metadata["sector_identifier_uri"] = json!(sector.url("/sector.json").replace(HOST_A, host));
+    s.create_client(id, metadata).await
+}
+
 /// Two clients of one sector, and one of another.
 async fn create(s: &Server) {
-    for (id, host) in [("one", "a.example"), ("two", "a.example"), ("three", "b.example")] {
-        s.create_client(id, pairwise(host)).await;
+    for (id, host) in [("one", HOST_A), ("two", HOST_A), ("three", HOST_B)] {
+        create_in(s, host, id, pairwise()).await;
     }
 }
 
@@ -60,15 +71,15 @@ mod a_user_at_several_clients {
     #[test]
     fn without_a_document_the_sector_is_the_host_of_the_redirect_uris() {
         with_server(async |s| {
-            let host = |uri: &str| {
-                let mut metadata = pairwise("x");
-                metadata.as_object_mut().unwrap().remove("sector_identifier_uri");
-                metadata["redirect_uris"] = json!([uri]);
-                metadata
-            };
-            s.create_client("near", host(CALLBACK)).await;
-            s.create_client("named", pairwise("app.example.com")).await;
-            assert_eq!(sub(s, "near").await, sub(s, "named").await);
+            let host_of = |uri: &str| url::Url::parse(uri).unwrap().host_str().unwrap().to_owned();
+            let mut further = pairwise();
+            further["redirect_uris"] = json!([CALLBACK, format!("https://{}/further", host_of(CALLBACK))]);
+            s.create_client("near", pairwise()).await;
+            s.create_client("further", further).await;
+            create_in(s, HOST_A, "named", pairwise()).await;
+            let near = sub(s, "near").await;
+            assert_eq!(sub(s, "further").await, near);
+            assert_ne!(sub(s, "named").await, near);
         });
     }
 
@@ -78,8 +89,7 @@ mod a_user_at_several_clients {
             let uri = "http://127.0.0.1/callback";
             let mut subs = Vec::new();
             for id in ["here", "there"] {
-                let mut metadata = pairwise("x");
-                metadata.as_object_mut().unwrap().remove("sector_identifier_uri");
+                let mut metadata = pairwise();
                 metadata["redirect_uris"] = json!([uri]);
                 s.create_client(id, metadata).await;
                 let asked = request(id).with("redirect_uri", uri);
@@ -132,9 +142,9 @@ mod a_user_at_several_clients {
     #[test]
     fn has_it_in_refresh_tokens_too_as_far_as_they_are_described() {
         with_server(async |s| {
-            let mut metadata = pairwise("a.example");
+            let mut metadata = pairwise();
             metadata["token_endpoint_auth_method"] = json!("client_secret_basic");
-            let secret = s.create_client("confidential", metadata).await.unwrap();
+            let secret = create_in(s, HOST_A, "confidential", metadata).await.unwrap();
             let code = Browser::new(s).sign_in(&request("confidential"), ALICE).await.code();
             let auth = Auth::Basic("confidential".to_owned(), secret);
             let tokens = Tokens::of(&auth.on(s.post("/token"), &redemption(&code)).send().await);
@@ -149,11 +159,11 @@ mod a_user_at_several_clients {
         with_hosts(async |s| {
             let page = crate::support::surfer::PAGE;
             s.delete_client("cookie").await;
-            let mut metadata = pairwise("a.example");
+            let mut metadata = pairwise();
             metadata["client_class"] = json!("cookie");
             metadata["redirect_uris"] = json!([format!("{}/session/callback", crate::support::surfer::MAIN)]);
             metadata["return_uris"] = json!([page]);
-            s.create_client("cookie", metadata).await;
+            create_in(s, HOST_A, "cookie", metadata).await;
             let mut surfer = Surfer::signed_in(s).await;
             let whois = surfer.whois(page).send().await.ok().json();
             let refreshed = surfer.refresh(page).await.ok().json();
@@ -375,8 +385,11 @@ mod an_operator {
                 assert_eq!(answer.status, 409, "{}", answer.text());
                 assert!(answer.text().contains(field), "{}", answer.text());
             }
-            s.patch_client("one", json!({ "sector_identifier_uri": "https://a.example/other.json" })).await;
-            s.patch_client("one", json!({ "redirect_uris": [CALLBACK, "https://new.example.com/cb"] })).await;
+            // The sector is the host: its document may move there, and name more.
+            let (sector, uris) = (Neighbour::start().await, json!([CALLBACK, "https://new.example.com/cb"]));
+            sector.serve("/other.json", 200, "application/json", uris.to_string());
+            s.patch_client("one", json!({ "sector_identifier_uri": sector.url("/other.json") })).await;
+            s.patch_client("one", json!({ "redirect_uris": uris })).await;
             assert_eq!(sub(s, "one").await, before);
         });
     }

@@ -1,7 +1,7 @@
 //! RFC 9101 and OpenID Connect Core §6: authorization requests that the client has signed, by value.
 
 use super::*;
-use crate::support::jwt::{Signer, unsigned};
+use crate::support::jwt::{Signer, laid_over, unsigned};
 use signet::oauth::algorithm::Algorithm;
 
 /// A client with this key.
@@ -135,7 +135,7 @@ mod s6_validating_jwt_based_requests {
     fn a_key_that_is_replaced_is_found_under_its_old_name_and_without_one() {
         with_server(async |s| {
             let neighbour = Neighbour::start().await;
-            client(s, &ClientKey::new(Algorithm::Es256, "k1"), json!({})).await;
+            client(s, &Signer::new(Algorithm::Es256, "k1"), json!({})).await;
             s.patch_client("signing", json!({ "jwks": null, "jwks_uri": neighbour.url("/keys") })).await;
             let mut browser = signed_in(s).await;
             let nameless = json!({ "kid": null });
@@ -330,7 +330,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn what_is_wrong_inside_is_said_where_the_object_says() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut browser = signed_in(s).await;
             let other = "https://app.example.com/other";
@@ -363,7 +363,7 @@ mod s6_3_request_parameter_assembly {
     #[test]
     fn null_is_no_parameter() {
         with_server(async |s| {
-            let key = ClientKey::new(Algorithm::Es256, "k1");
+            let key = Signer::new(Algorithm::Es256, "k1");
             client(s, &key, json!({})).await;
             let mut claims = object(s);
             for name in ["max_age", "prompt", "resource", "request", "claims"] {

@@ -423,10 +423,10 @@ mod sectors {
             says(&patch(s, &key, &id, two.clone()).await, "does not list");
             sector.serve("/x", 200, "application/json", two["redirect_uris"].to_string());
             assert_eq!(patch(s, &key, &id, two).await.status, 200);
-            // Without a document, nothing is fetched.
+            // What would make every user somebody else is refused before anything is fetched.
             sector.forget();
             let none = json!({ "sector_identifier_uri": null, "redirect_uris": [REDIRECT] });
-            assert_eq!(patch(s, &key, &id, none).await.status, 200);
+            assert_eq!(patch(s, &key, &id, none).await.status, 409);
             assert_eq!(sector.requests(), []);
         });
     }

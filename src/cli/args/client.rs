@@ -152,6 +152,16 @@ pub struct ClientChanges {
     /// The audience of its access tokens when it names none; may be given several times
     #[arg(long = "audience", value_name = "URI")]
     pub audiences: Vec<String>,
+    /// How it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or none
+    /// (docs/operations.md)
+    #[arg(long, value_name = "METHOD")]
+    pub auth_method: Option<String>,
+    /// Where it publishes the public keys it signs with
+    #[arg(long, value_name = "URL", conflicts_with = "jwks_file")]
+    pub jwks_uri: Option<String>,
+    /// The public keys it signs with, as a JWK set (RFC 7517 §5)
+    #[arg(long, value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
     /// Any other member of the metadata (RFC 7591 §2), its value as JSON or plain text, null to take it away; may be given
     /// several times
     #[arg(long = "set", value_name = "MEMBER=VALUE", value_parser = member)]

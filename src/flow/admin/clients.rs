@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{AdminError, Answer, By, Page, merge_patch, page_size};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
-use crate::flow::rejection::Rejection;
-use crate::flow::sector;
+use crate::flow::rejection::{Outcome, Rejection};
+use crate::flow::{sector, subject};
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
@@ -89,8 +89,7 @@ pub(in crate::flow) async fn make(op: &Provider, by: &By<'_>, request: CreateCli
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
     };
-    let with_secret = request.metadata.token_endpoint_auth_method.has_secret();
-    let secret = if with_secret { Some(new_secret(op)?) } else { None };
+    let secret = IssuedSecret::of(op, &id, &request.metadata)?;
     let client = Client {
         id,
         metadata: request.metadata,
@@ -193,10 +192,11 @@ pub(in crate::flow) fn check_algorithms(op: &Provider, metadata: &ClientMetadata
 /// # Errors
 /// What would change them, and what to do instead.
 pub(in crate::flow) fn check_subjects(
+    op: &Provider,
     before: &ClientMetadata,
     after: &ClientMetadata,
 ) -> Result<(), MetadataProblem> {
-    if subject::stays(before, after) {
+    if subject::stays(&op.policy.browser, before, after) {
         return Ok(());
     }
     let (field, remedy) = if before.subject_type == after.subject_type {
@@ -250,7 +250,7 @@ pub async fn update(
         if metadata == client.metadata {
             return Ok(client);
         }
-        check_subjects(&client.metadata, &metadata)
+        check_subjects(op, &client.metadata, &metadata)
             .map_err(|problem| AdminError::conflict(problem.field, problem.message))?;
         if sector::concerns(&client.metadata, &metadata) {
             sector::check(op, &metadata).await?;

@@ -10,6 +10,7 @@ pub mod clients;
 pub mod initial_access_tokens;
 pub mod keys;
 pub mod lint;
+pub mod logout_notices;
 pub mod merge_patch;
 pub mod sessions;
 pub mod users;

@@ -36,6 +36,18 @@ pub fn client(client: &Client, now: Timestamp) -> Value {
     Value::Object(members)
 }
 
+/// An API: its metadata, and `audience`, `created_at`, `updated_at`.
+pub fn api(api: &Api) -> Value {
+    let mut members = serde_json::Map::new();
+    members.insert("audience".to_owned(), json!(api.audience));
+    if let Ok(Value::Object(metadata)) = serde_json::to_value(&api.metadata) {
+        members.extend(metadata);
+    }
+    members.insert("created_at".to_owned(), json!(api.created_at.rfc3339()));
+    members.insert("updated_at".to_owned(), json!(api.updated_at.rfc3339()));
+    Value::Object(members)
+}
+
 /// What there is to say about a client.
 pub fn linted(linted: &Linted) -> Value {
     let findings: Vec<_> = linted

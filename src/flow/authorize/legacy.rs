@@ -134,6 +134,7 @@ async fn tokens(
     let kind = granted.request.response_type;
     let (audience, scope, nonce) =
         (redeemed.audience.clone(), redeemed.scope.clone(), redeemed.nonce.clone());
+    let claims = ClaimsRequest::stored(redeemed.claims_request.as_deref());
     let user = authorization_code::authorization_of(redeemed);
     let mut params = Vec::new();
     let mut access_token = None;
@@ -144,7 +145,7 @@ async fn tokens(
             scope: &scope,
             user: Some(&user),
         };
-        let issued = issue::access_token(op, &request, now).await?;
+        let issued = access_token::make(op, &request, now).await?;
         params.push(("access_token", issued.token.reveal().to_owned()));
         params.push(("token_type", "Bearer".to_owned()));
         params.push(("expires_in", issued.expires_in.to_string()));
@@ -153,15 +154,15 @@ async fn tokens(
     }
     if kind.has_id_token() {
         let request = IdTokenRequest {
-            client: granted.client,
-            user: &user,
             nonce,
             access_token: access_token.as_ref(),
             code,
+            claims,
             // Core §5.4: where no access token is issued, nobody could ask the UserInfo endpoint for them.
             scope: (kind == ResponseType::IdToken).then_some(&scope),
+            ..IdTokenRequest::new(granted.client, &user)
         };
-        params.push(("id_token", issue::id_token(op, request, now).await?));
+        params.push(("id_token", id_token::mint(op, request, now).await?));
     }
     Ok(params)
 }

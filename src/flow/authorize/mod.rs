@@ -16,7 +16,6 @@ use response::{Delivery, ReturnPath};
 use super::Provider;
 use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
-use super::login_session;
 use super::registration::document;
 use super::rejection::Rejection;
 use super::{consent, login_session, subject};
@@ -118,9 +117,15 @@ pub async fn begin(
     }
     match (need, session) {
         (Need::Nothing, Some(session)) => {
-            let basis = (None, rests_on_consent(&client, &request));
-            let location = issue_code(op, (&client, &request), &session, basis, now).await?;
-            Ok(Answer { step: Step::Return(location), cookie: None })
+            let granted = Granted {
+                client: &client,
+                request: &request,
+                session: &session,
+                interaction: None,
+                by_consent: rests_on_consent(&client, &request),
+                origin: &browser.origin,
+            };
+            Ok(Answer { step: Step::Return(answer(op, &granted, now).await?), cookie: None })
         }
         (need, _) => wait_for_person(op, &request, browser, need, now).await,
     }
@@ -225,10 +230,17 @@ pub(super) async fn finish(
     now: Timestamp,
 ) -> Result<Delivery, Refusal> {
     let hash = interaction.hash();
-    let asked = (interaction.client.as_ref(), &interaction.request);
-    let location = issue_code(op, asked, session, (Some(&hash), by_consent), now).await?;
-    op.unfinished.release(interaction.address.as_deref());
-    Ok(location)
+    let granted = Granted {
+        client: &interaction.client,
+        request: &interaction.request,
+        session,
+        interaction: Some(&hash),
+        by_consent,
+        origin: &interaction.origin,
+    };
+    let delivery = answer(op, &granted, now).await?;
+    op.unfinished.release(interaction.origin.address.as_deref());
+    Ok(delivery)
 }
 
 /// Ends an interaction with a no.
@@ -366,9 +378,8 @@ async fn answer(op: &Provider, granted: &Granted<'_>, now: Timestamp) -> Result<
 
 async fn issue_code(
     op: &Provider,
-    (client, request): (&Client, &AuthorizationRequest),
-    session: &LoginSession,
-    (interaction, by_consent): (Option<&InteractionHash>, bool),
+    granted: &Granted<'_>,
+    life: Duration,
     now: Timestamp,
 ) -> Result<AuthorizationCode, Refusal> {
     let Granted { client, request, session, interaction, by_consent, .. } = *granted;

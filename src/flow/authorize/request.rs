@@ -15,7 +15,7 @@ use super::response::{self, ReturnPath};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::rejection::Rejection;
-use crate::flow::target;
+use crate::flow::{subject, target, user_claims};
 use crate::model::client::Client;
 use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::error::ErrorCode;
@@ -24,6 +24,8 @@ use crate::oauth::params::Params;
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::prompt::{Prompt, Prompts};
 use crate::oauth::redirect_uri::{self, ProvenRedirectUri};
+use crate::oauth::response_mode::ResponseMode;
+use crate::oauth::response_type::ResponseType;
 use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scope};
 use crate::secret::{ClientId, UserId};
 

@@ -172,8 +172,5 @@ pub(in crate::flow) fn authorization_of(redeemed: Redeemed) -> UserAuthorization
         generation: 0,
         epoch: redeemed.subject.epoch,
         subject: redeemed.subject,
-    };
-    let request =
-        AccessTokenRequest { client, audience: &audience, scope: &redeemed.scope, user: Some(&user) };
-    issue::tokens(op, &request, IdTokenWish::With { nonce: redeemed.nonce }, now).await
+    }
 }

@@ -81,7 +81,7 @@ pub async fn replace(
     check_identity(&client, sent, now)?;
     for _ in 0..TRIES {
         let metadata = metadata(op, sent, Some(&client.metadata), now).await?;
-        clients::check_subjects(&client.metadata, &metadata)?;
+        clients::check_subjects(op, &client.metadata, &metadata)?;
         let (before, after) =
             (client.metadata.token_endpoint_auth_method, metadata.token_endpoint_auth_method);
         if secret_kind(before) != secret_kind(after) {

@@ -36,9 +36,10 @@ const HTML: &str = "text/html; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("/assets/style.css", CSS, include_str!("assets/style.css")),
     ("/assets/page.js", JS, include_str!("assets/page.js")),
+    ("/assets/form-post.js", JS, include_str!("assets/form-post.js")),
     ("/assets/logged-out.js", JS, include_str!("assets/logged-out.js")),
     ("/assets/signet.svg", SVG, include_str!("assets/signet.svg")),
     // The redirect URI of the demo client shows the same page: the page's script reads the answer off its address.

@@ -6,13 +6,16 @@
 
 pub mod account;
 pub mod assets;
+pub mod client;
+pub mod form_post;
 pub mod logout;
+pub mod message;
 pub mod view;
 pub mod words;
 
 /// The templates of the pages that have a file of their own.
 fn more_templates() -> impl Iterator<Item = (&'static str, &'static str)> {
-    account::TEMPLATES.into_iter().chain(form_post::TEMPLATES)
+    account::TEMPLATES.into_iter().chain(form_post::TEMPLATES).chain(logout::TEMPLATES)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Every page renders, keeps its names, escapes every field, and stays within the rules of the content security policy.
 
+use super::form_post::FormPost;
 use super::logout::{LoggedOut, Logout};
 use super::view::*;
 use super::words::ScopeLine;

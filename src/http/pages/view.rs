@@ -30,46 +30,6 @@ impl Site {
     }
 }
 
-/// What a page shows of the client that began the interaction. All of it comes from the client's registration, so none
-/// of it is trusted: texts are escaped, and links that are not `http` or `https` are left out.
-#[derive(Clone, Debug, Default)]
-pub struct Client {
-    /// `client_name`, or the client's id.
-    pub name: String,
-    /// The host that the answer goes to; shown, since a name can be anything.
-    pub host: Option<String>,
-    /// `logo_uri` (RFC 7591 §2); also `data:image/…` and paths of this server.
-    pub logo_uri: Option<String>,
-    /// `policy_uri`.
-    pub policy_uri: Option<String>,
-    /// `tos_uri`.
-    pub tos_uri: Option<String>,
-}
-
-impl Client {
-    /// The origin that `img-src` of the page's content security policy has to name for the logo to be shown; `None` when
-    /// `'self' data:` will do. Without it the page is complete, with the logo's place empty.
-    pub fn logo_origin(&self) -> Option<String> {
-        let url = parsed(self.logo_uri.as_deref()?)?;
-        Some(format!("{}://{}", url.scheme(), authority(&url)))
-    }
-
-    pub(super) fn shown(&self) -> ShownClient {
-        ShownClient {
-            initial: self
-                .name
-                .chars()
-                .find(|c| c.is_alphanumeric())
-                .map_or_else(String::new, |c| c.to_uppercase().collect()),
-            name: self.name.clone(),
-            host: self.host.clone(),
-            logo: self.logo_uri.as_deref().and_then(image),
-            policy: self.policy_uri.as_deref().and_then(parsed).map(String::from),
-            tos: self.tos_uri.as_deref().and_then(parsed).map(String::from),
-        }
-    }
-}
-
 /// Why the sign-in form is shown again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginProblem {
@@ -284,16 +244,6 @@ const TEMPLATES: [(&str, &str); 5] = [
     ("message", page!("message.html")),
     ("index", page!("index.html")),
 ];
-
-#[derive(Serialize)]
-pub(super) struct ShownClient {
-    name: String,
-    initial: String,
-    host: Option<String>,
-    logo: Option<String>,
-    policy: Option<String>,
-    tos: Option<String>,
-}
 
 #[derive(Serialize)]
 struct ShownProblem {
