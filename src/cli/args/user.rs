@@ -98,7 +98,7 @@ pub struct ClaimArgs {
     /// The e-mail address is known to be the user's
     #[arg(long)]
     pub email_verified: bool,
-    /// A claim, such as website=https://carol.example; a value that begins with { or [, and true, false and null, is
+    /// A claim, such as zoneinfo=Europe/Oslo; a value that begins with { or [, and true, false and null, is
     /// JSON, and null takes the claim away. May be given several times
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     pub claims: Vec<String>,
