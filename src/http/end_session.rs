@@ -106,12 +106,13 @@ async fn take(
 }
 
 async fn finish(app: &App, done: Done) -> HttpResponse {
-    let cookies = [SetCookie::ClearSession];
     let Done { frames, back, by_itself, ended } = done;
+    // Where no session came there is none to forget: what another site makes a browser send comes without its cookies.
+    let cookies = if ended { vec![SetCookie::ClearSession] } else { Vec::new() };
     let mut response = match (back, by_itself) {
         (Some(back), true) if frames.is_empty() => see_other(app, &back, &cookies),
         (None, _) if frames.is_empty() => see_other(app, "/logged-out", &cookies),
-        (next, _) => signed_out(app, &frames, LoggedOut { next, ..LoggedOut::default() }),
+        (next, _) => signed_out(app, &frames, LoggedOut { next, ..LoggedOut::default() }, &cookies),
     };
     if ended {
         revocation::announce(app, &mut response).await;
@@ -120,12 +121,17 @@ async fn finish(app: &App, done: Done) -> HttpResponse {
 }
 
 /// The page after signing out, which loads what relying parties want loaded.
-pub(super) fn signed_out(app: &App, frames: &[Frame], shown: LoggedOut) -> HttpResponse {
+pub(super) fn signed_out(
+    app: &App,
+    frames: &[Frame],
+    shown: LoggedOut,
+    cookies: &[SetCookie],
+) -> HttpResponse {
     let mut origins: Vec<String> = frames.iter().map(|frame| frame.origin.clone()).collect();
     origins.sort_unstable();
     origins.dedup();
     let frames = frames.iter().map(|frame| frame.uri.clone()).collect();
     let html = app.pages.logged_out(&LoggedOut { frames, ..shown });
     let sources = PageSources { frames: origins, ..PageSources::default() };
-    page(app, StatusCode::OK, html, &sources, &[SetCookie::ClearSession])
+    page(app, StatusCode::OK, html, &sources, cookies)
 }

@@ -96,7 +96,7 @@ async fn take(
     }
     if !frames.is_empty() {
         let shown = LoggedOut { everywhere, ..LoggedOut::default() };
-        let mut response = edge::signed_out(app, &frames, shown);
+        let mut response = edge::signed_out(app, &frames, shown, &[SetCookie::ClearSession]);
         revocation::announce(app, &mut response).await;
         return Ok(response);
     }

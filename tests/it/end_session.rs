@@ -417,3 +417,17 @@ mod the_question {
         });
     }
 }
+
+mod what_another_site_makes_a_browser_send {
+    use super::*;
+
+    #[test]
+    fn comes_without_cookies_and_clears_none() {
+        with_server(async |s| {
+            for request in [s.get("/end_session"), s.get("/end_session?state=x")] {
+                let answer = request.send().await;
+                assert_eq!(answer.all("set-cookie").count(), 0, "{}", answer.text());
+            }
+        });
+    }
+}
