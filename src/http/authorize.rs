@@ -13,21 +13,13 @@ use super::{cookie, problem};
 use crate::flow::authorize::response::Delivery;
 use crate::flow::authorize::{self, Step};
 use crate::flow::browser::{Browser, SetCookie};
+use crate::oauth::params::Params;
 
 /// Answers an authorization request.
 pub async fn authorize(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
-    let params = if request.method() == Method::POST {
-        body::form(&request, &app, payload, PROTOCOL_LIMIT).await
-    } else {
-        body::query(&request)
-    };
-    let params = match params {
-        Ok(params) => params,
-        Err(broken) => return problem::unreadable(&request, &app, broken),
-    };
-    let browser = match cookie::browser(&request, &app) {
-        Ok(browser) => browser,
-        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    let (params, browser) = match read(&request, &app, payload, PROTOCOL_LIMIT).await {
+        Ok(read) => read,
+        Err(response) => return response,
     };
     if is_cookieless_post(&request, &browser) {
         return see_other(&app, &format!("/authorize?{}", params.encoded()), &[]);
@@ -39,9 +31,30 @@ pub async fn authorize(request: HttpRequest, app: Data<App>, payload: Payload) -
     }
 }
 
+/// What a browser asks by GET, or by POST with the parameters in the body, and the browser.
+///
+/// # Errors
+/// The page to answer with instead.
+pub(super) async fn read(
+    request: &HttpRequest,
+    app: &App,
+    payload: Payload,
+    limit: usize,
+) -> Result<(Params, Browser), HttpResponse> {
+    let params = if request.method() == Method::POST {
+        body::form(request, app, payload, limit).await
+    } else {
+        body::query(request)
+    };
+    let params = params.map_err(|broken| problem::unreadable(request, app, broken))?;
+    let browser =
+        cookie::browser(request, app).map_err(|rejection| problem::rejection(request, app, &rejection))?;
+    Ok((params, browser))
+}
+
 /// A browser keeps SameSite=Lax cookies from a POST that another site began. Sent on as GET, the same request comes
 /// with them: a signed-in user is not asked again, and no other sign-in under way loses its binding.
-pub(super) fn is_cookieless_post(request: &HttpRequest, browser: &Browser) -> bool {
+fn is_cookieless_post(request: &HttpRequest, browser: &Browser) -> bool {
     let cross_site = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     request.method() == Method::POST && cross_site && browser.session.is_none() && browser.binding.is_none()
 }

@@ -6,10 +6,10 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::app::App;
-use super::body::{self, BodyError, FORM_LIMIT, QUERY_LIMIT};
+use super::body::{BodyError, FORM_LIMIT, QUERY_LIMIT};
 use super::headers::{PageSources, page, see_other};
 use super::pages::logout::{LoggedOut, Logout};
-use super::{cookie, csrf, login, problem, revocation};
+use super::{authorize, csrf, login, problem, revocation};
 use crate::digest::{base64url, base64url_decode};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
@@ -22,18 +22,9 @@ const LIMIT: usize = QUERY_LIMIT * 4 / 3 + FORM_LIMIT;
 
 /// Answers a logout request.
 pub async fn end_session(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
-    let params = if request.method() == Method::POST {
-        body::form(&request, &app, payload, LIMIT).await
-    } else {
-        body::query(&request)
-    };
-    let params = match params {
-        Ok(params) => params,
-        Err(broken) => return problem::unreadable(&request, &app, broken),
-    };
-    let browser = match cookie::browser(&request, &app) {
-        Ok(browser) => browser,
-        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    let (params, browser) = match authorize::read(&request, &app, payload, LIMIT).await {
+        Ok(read) => read,
+        Err(response) => return response,
     };
     let is_post = request.method() == Method::POST;
     let answer = if is_post && params.get("csrf").is_some() {

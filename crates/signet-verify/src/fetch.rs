@@ -183,11 +183,17 @@ async fn finish(request: RequestBuilder, most: usize) -> Result<Answer, FetchErr
         }
         body.extend_from_slice(&chunk);
     }
-    let headers = response.headers();
+    let (media_type, max_age) = described(response.headers());
+    Ok(Answer { status: response.status().as_u16(), media_type, max_age, body })
+}
+
+/// The media type of an answer without its parameters, in lower case, empty where there is none; and for how long the
+/// answer may be kept, zero where it must not be (RFC 9111 §5.2.2). Hidden: the server reads what it fetches by it too.
+#[doc(hidden)]
+pub fn described(headers: &HeaderMap) -> (String, Option<Duration>) {
     let media_type = text(headers, CONTENT_TYPE.as_str());
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let max_age = max_age(&text(headers, CACHE_CONTROL.as_str()));
-    Ok(Answer { status: response.status().as_u16(), media_type, max_age, body })
+    (media_type, max_age(&text(headers, CACHE_CONTROL.as_str())))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {
