@@ -89,7 +89,7 @@ export class Bench {
     const { pathname } = new URL(url);
     this.asked.push(String(url));
     await new Promise((resolve) => setImmediate(resolve));
-    const document = this.documents[pathname];
+    const document = await this.documents[pathname];
     if (document === undefined) return new Response("", { status: 404 });
     if (document instanceof Error) throw document;
     return document instanceof Response ? document : Response.json(document);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createVerifier } from "@signet/verify";
-import { Bench, goodClaims, ISSUER, Key, NOW } from "./support.mjs";
+import { Bench, goodClaims, ISSUER, Key, NOW, until } from "./support.mjs";
 
 const unavailable = (error) => error.name === "Unavailable";
 
@@ -91,6 +91,24 @@ describe("discovery and keys", () => {
     bench.clock.pass(1);
     assert.equal(await bench.reason(bench.token({ key: next })), null);
     assert.equal(bench.count("/jwks"), 3);
+  });
+
+  test("a key published while an older answer is under way is looked for after it", async () => {
+    const bench = new Bench();
+    const token = (jti, key) => bench.token({ key, claims: { jti, exp: NOW + 3_000 } });
+    assert.equal(await bench.reason(token("1")), null);
+    const before = { keys: [...bench.documents["/jwks"].keys] };
+    let arrive;
+    bench.documents["/jwks"] = new Promise((resolve) => (arrive = () => resolve(before)));
+    bench.clock.pass(300_000);
+    assert.equal(await bench.reason(token("2")), null, "the set is only old");
+    await until(() => bench.count("/jwks") === 2, "the set is asked for");
+    const next = new Key("ES256", "next");
+    const reasons = ["3", "4"].map((jti) => bench.reason(token(jti, next)));
+    bench.documents["/jwks"] = { keys: [...before.keys, next.jwk] };
+    arrive();
+    assert.deepEqual(await Promise.all(reasons), [null, null]);
+    assert.equal(bench.count("/jwks"), 3, "one read for all who ask for it");
   });
 
   test("an old set is read again in the background, and served while that fails", async () => {

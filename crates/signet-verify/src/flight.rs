@@ -53,6 +53,11 @@ where
         });
         Some(landing)
     }
+
+    /// The question under way about `key`.
+    pub(crate) fn under_way(&self, key: &K) -> Option<Landing<V>> {
+        lock(&self.0).get(key).cloned()
+    }
 }
 
 /// Waits for the answer; `None` where the question was given up, as when the runtime ends.

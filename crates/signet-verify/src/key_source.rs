@@ -173,6 +173,11 @@ impl KeySource {
     /// # Errors
     /// [`Rejection::Unavailable`] where they cannot be read, so that nothing can be said of that key.
     pub(crate) async fn after(self: &Arc<Self>, seen: &Known) -> Result<Arc<Known>, Rejection> {
+        // A read that is under way may have been answered before the key was published: what it brings may do, but that
+        // it brings nothing new says nothing.
+        if let Some(landing) = self.flights.under_way(&()) {
+            landed(landing).await;
+        }
         if self.known.load().generation == seen.generation {
             let outcome = match self.read_for(Cause::Unknown) {
                 Some(landing) => landed(landing).await.is_some_and(|outcome| outcome.is_ok()),

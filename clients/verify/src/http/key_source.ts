@@ -81,8 +81,15 @@ export class KeySource {
   }
 
   async #afterRefetch(kid: string | undefined): Promise<PublicKey | undefined> {
-    if (!this.#underway && this.#mono() - this.#forUnknown < UNKNOWN_PAUSE) return undefined;
-    this.#forUnknown = this.#mono();
+    // A set that is under way may have been answered before the key was published.
+    const earlier = this.#underway;
+    await earlier?.catch(() => undefined);
+    const key = earlier && this.#set?.keys.find(kid);
+    if (key) return key;
+    if (!this.#underway) {
+      if (this.#mono() - this.#forUnknown < UNKNOWN_PAUSE) return undefined;
+      this.#forUnknown = this.#mono();
+    }
     await this.#read().catch(() => undefined);
     return this.#set?.keys.find(kid);
   }

@@ -35,6 +35,13 @@ impl Canned {
         Self { status: 0, headers: Vec::new(), body: None, delay }
     }
 
+    /// The same answer, this much later: as it was when it was asked for.
+    #[must_use]
+    pub const fn held(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// With a further header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

@@ -175,6 +175,24 @@ async fn an_unknown_key_that_cannot_be_looked_for_is_503_and_not_401() {
 }
 
 #[tokio::test]
+async fn a_key_published_while_an_older_answer_is_under_way_is_looked_for_after_it() {
+    let bench = Bench::new();
+    let old = bench.issuer.token(API).sign();
+    assert_eq!(bench.status(&old).await, 200);
+    let before = json!({ "keys": [bench.issuer.key().jwk()] }).to_string();
+    bench.issuer.answer(JWKS, Some(Canned::body("application/json", before).held(Duration::from_millis(500))));
+    bench.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200, "the keys are only old");
+    eventually(|| bench.issuer.hits(JWKS) == 2).await;
+    bench.issuer.add_key();
+    bench.issuer.answer(JWKS, None);
+    let new = bench.issuer.token(API).sign();
+    let (first, second) = tokio::join!(bench.status(&new), bench.status(&new));
+    assert_eq!((first, second), (200, 200));
+    assert_eq!(bench.issuer.hits(JWKS), 3, "one read for all who ask for it");
+}
+
+#[tokio::test]
 async fn slow_keys_hold_up_no_token_whose_key_is_known() {
     let bench = Bench::new();
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
