@@ -73,7 +73,7 @@ postgres_start() {
         return 1
     }
     # A short path: a unix socket's may not exceed 107 bytes, whatever TMPDIR says.
-    POSTGRES_DIR=$(mktemp -d /tmp/signet-postgres.XXXXXX) || return 1
+    POSTGRES_DIR=$(mktemp -d "${POSTGRES_PLACE:-/tmp}/signet-postgres.XXXXXX") || return 1
     [ "$(id -u)" -ne 0 ] || chown postgres "$POSTGRES_DIR"
 
     local fast=()
