@@ -98,6 +98,9 @@ class Stream:
             body += chunk
             if len(body) > longest:
                 raise FetchError("the answer is too long")
+        # http.client takes the end of a connection for the end of a body that is read in parts.
+        if self._response.length:
+            raise FetchError("the answer is cut off")
         return bytes(body)
 
 
@@ -154,7 +157,10 @@ class Fetcher:
         try:
             with _errors(wire):
                 stream = Stream(wire.send(method, url, body, headers))
-                return Answer(stream.status, stream.headers, stream.read(longest))
+                answer = Answer(stream.status, stream.headers, stream.read(longest))
+                if wire.ended:
+                    raise FetchError("the answer took too long")
+                return answer
         finally:
             watch.cancel()
 
@@ -172,12 +178,12 @@ class _Wire:
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
         self._sock: socket.socket | None = None
-        self._ended = False
+        self.ended = False
 
     def send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HTTPResponse:
         self._connection.connect()
         self._sock = self._connection.sock
-        if self._ended:
+        if self.ended:
             raise ConnectionAbortedError
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -186,7 +192,7 @@ class _Wire:
         return self._connection.getresponse()
 
     def shut(self) -> None:
-        self._ended = True
+        self.ended = True
         if (sock := self._sock) is not None:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
