@@ -143,13 +143,18 @@ describe("many tabs", () => {
       // The first refresh does not reach the server, so that it is the tabs that race for it.
       profile.expect(/status of 503/);
       const first = await atTheForm();
-      stage.gate.next("/refresh", (exchange) => busy(exchange));
+      stage.gate.next("/refresh", busy, Infinity);
       await fillIn(first, user);
       await first.locator("#status", { hasText: "Unavailable" }).waitFor();
       await first.close();
       if (prepare) await profile.context.addInitScript(prepare);
       stage.gate.reset();
+      // Tabs that can talk are to be there together: who comes later may not have heard what the others know.
+      let loaded;
+      const allLoaded = new Promise((resolve) => { loaded = resolve; });
+      if (!prepare) stage.gate.next("/refresh", async (exchange) => { await allLoaded; await exchange.pass(); });
       const tabs = await Promise.all(Array.from({ length: 10 }, () => profile.page(home())));
+      loaded();
       await Promise.all(tabs.map(signedIn));
       assert.deepEqual(refreshes().filter(({ status }) => status !== 200), []);
       const successors = refreshes().flatMap(({ answer }) => answer["set-cookie"] ?? []).map((line) => line.split(";")[0]);
@@ -256,16 +261,17 @@ describe("bad connections", () => {
     profile.expect(/status of 503/);
     const page = await signIn();
     const [before] = await refreshCookies();
-    stage.gate.next("/refresh", busy);
+    stage.gate.next("/refresh", busy, Infinity);
     assert.equal(await renew(page), "unavailable");
     assert.notEqual(await page.evaluate(() => globalThis.app.client.session), null);
     assert.deepEqual(await changes(page, "signed-out"), []);
     assert.equal((await refreshCookies())[0].value, before.value);
 
     stage.gate.reset();
-    stage.gate.next("/refresh", busy);
+    stage.gate.next("/refresh", busy, Infinity);
     await page.reload();
     await page.locator("#status", { hasText: "Unavailable" }).waitFor();
+    stage.gate.reset();
     await signedIn(page);
   });
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { BLOG, EVIL, fillIn, LOGIN, OTHER, raise, SHOP, signedIn, signedOut, signInAt, THIRD, WIKI } from "./lib/stage.mjs";
+import { until } from "./lib/wait.mjs";
 
 let stage;
 let shop;
@@ -117,9 +118,16 @@ describe("the callback", () => {
   }
 
   test("the same browser may send it again within ten seconds, and nothing is lost", async () => {
-    const { page, url } = await callback();
-    await page.goto(url);
-    await signedIn(page);
+    let page;
+    for (let tries = 3, began = -Infinity; tries > 0 && performance.now() - began > 9_000; tries -= 1) {
+      // A machine that stalls may come later than that: then somebody else tries.
+      if (page) [user, profile] = [await stage.person(), await open()];
+      began = performance.now();
+      const done = await callback();
+      page = done.page;
+      await page.goto(done.url);
+      await signedIn(page);
+    }
     assert.equal(page.url(), `${blog}/auto`);
     const [session] = await stage.sessionsOf(user);
     assert.equal(session.refresh_tokens.filter(({ client_id }) => client_id === "blog").length, 1);
@@ -150,7 +158,7 @@ describe("the callback", () => {
     });
     const page = await profile.page();
     await page.goto(`${blog}/auto`);
-    await signedIn(page, { timeout: 20_000 });
+    await signedIn(page, { timeout: 60_000 });
     assert.equal(page.url(), `${blog}/auto`);
     assert.equal(visits("/session/callback"), 2);
     assert.equal(visits("/login"), 0);
@@ -191,7 +199,7 @@ describe("the start", () => {
       <img src="${start}&five"><iframe src="${start}&six"></iframe>`);
     const page = await profile.page(address);
     await page.waitForLoadState("networkidle");
-    assert.ok(visits("/session/start") >= 3, "Chromium does prefetch");
+    await until("Chromium has prefetched", () => visits("/session/start") >= 3 && stage.gate.seen.every(({ status }) => status));
     for (const { status, answer, url, headers } of stage.gate.at("/session/start")) {
       assert.equal(status, 403, `${url} ${JSON.stringify(headers)}`);
       assert.equal(answer["set-cookie"], undefined, url);

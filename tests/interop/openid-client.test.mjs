@@ -167,9 +167,10 @@ describe("openid-client", () => {
   test("max_age=0 asks for the password again, and the library sees a fresh auth_time", async () => {
     const browser = new Browser();
     await (await signIn(spa, { browser })).redeem();
+    const asked = Math.floor(Date.now() / 1000);
     const again = await signIn(spa, { browser, extra: { max_age: "0" } });
     assert.deepEqual(again.met.slice(0, 1), ["login"]);
-    const tokens = await client.authorizationCodeGrant(spa, again.answer, { ...again.checks, maxAge: 5 });
-    assert.ok(Math.abs(tokens.claims().auth_time - Date.now() / 1000) < 5);
+    const tokens = await client.authorizationCodeGrant(spa, again.answer, { ...again.checks, maxAge: 60 });
+    assert.ok(tokens.claims().auth_time >= asked);
   });
 });

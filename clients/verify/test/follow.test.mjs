@@ -6,12 +6,17 @@ import { CREDENTIALS, TestIssuer } from "@signet/verify/testing";
 import { until } from "./support.mjs";
 
 const reasonOf = (verifier, token, options) => verifier.verify(token, options).then(() => null, (error) => error.reason ?? error.name);
-/** Clocks that can be set forward, as if so much time had passed. */
+/** From here on sleeping means patience: with the first word of the feed, and with a stream on which nothing comes. */
+const PATIENCE = 2_000;
+/**
+ * Clocks that can be set forward, as if so much time had passed. Patience is stretched, since no test is about its end:
+ * a machine that stalls is not to look like a feed that has nothing to say.
+ */
 const skewable = () => {
   const clock = { ahead: 0, wall: 0 };
   clock.now = () => ({ wall: Date.now() + clock.ahead + clock.wall, mono: performance.now() + clock.ahead });
   clock.sleep = (milliseconds, signal) => new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
+    const timer = setTimeout(resolve, milliseconds < PATIENCE ? milliseconds : 60_000 + milliseconds);
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve()));
   });
   clock.random = () => 0.05;
@@ -33,15 +38,15 @@ async function setUp(t, options = {}, issuerOptions = {}) {
 
 describe("following", () => {
   test("a revocation arrives at once, kills what is kept in memory, and spares the others", async (t) => {
-    const { issuer, verifier } = await setUp(t);
+    const { issuer, verifier } = await setUp(t, {}, { heartbeatSeconds: 60 });
     await verifier.ready();
+    const asked = { ...issuer.requests };
     const [alice, bob] = [await issuer.mint(), await issuer.mint({ sub: "bob", sid: "session-2", rv: [0, "family-2", 0] })];
     for (const token of [alice, alice, bob]) assert.equal(await reasonOf(verifier, token), null);
     assert.equal(verifier.status().fromCache, 1);
     const n = issuer.logOutAll("alice");
-    const from = performance.now();
-    await until(() => verifier.status().batch >= n, "the batch");
-    assert.ok(performance.now() - from < 500);
+    await until(() => verifier.status().batch >= n, "the batch", 30_000);
+    assert.deepEqual(issuer.requests, asked, "it was pushed: nobody asked, and no heartbeat told of it");
     assert.equal(await reasonOf(verifier, alice), "revoked");
     assert.equal(await reasonOf(verifier, bob), null);
     assert.equal(await reasonOf(verifier, await issuer.mint({ rv: [1, "family-3", 0] })), null, "signed in again in the same second");
@@ -52,7 +57,7 @@ describe("following", () => {
     const { issuer, verifier } = await setUp(t);
     issuer.logOutAll("alice");
     assert.equal(await reasonOf(verifier, await issuer.mint()), "revoked");
-    assert.equal(verifier.status().feed, "fresh");
+    await until(() => verifier.status().feed === "fresh", "freshness");
   });
 
   test("a connection that is cut is made again, from where it was", async (t) => {
@@ -77,10 +82,11 @@ describe("following", () => {
     issuer.revoke({ kind: "sid", id: "s", min: null, diesAt: dies });
     await until(() => verifier.status().batch === 2, "the gap is closed");
     assert.equal(await reasonOf(verifier, await issuer.mint()), "revoked");
-    assert.equal(issuer.requests["/revocation/snapshot"], 1);
-    await until(() => issuer.requests["/revocation/stream"] === 2, "the next stream");
+    assert.ok(issuer.requests["/revocation/snapshot"] >= 1);
+    const snapshots = issuer.requests["/revocation/snapshot"];
+    await until(() => issuer.requests["/revocation/stream"] >= 2, "the next stream");
     issuer.push("batch", issuer.feed.sign("revocation-batch+jwt", { n: 3, prev: issuer.feed.jwks.keys[0].x, entries: [["sid", "session-9", null, dies]] }));
-    await until(() => issuer.requests["/revocation/snapshot"] === 2, "a snapshot for the broken chain");
+    await until(() => issuer.requests["/revocation/snapshot"] > snapshots, "a snapshot for the broken chain");
     assert.equal(await reasonOf(verifier, await issuer.mint({ sub: "bob", sid: "session-9" })), "revoked", "its entries count all the same");
     await until(() => verifier.status().feed === "fresh", "freshness");
     assert.equal(verifier.status().batch, 2);
@@ -113,9 +119,10 @@ describe("following", () => {
     await until(() => verifier.status().feed === "fresh", "the snapshot");
     assert.equal(await reasonOf(verifier, token), null);
     issuer.logOutAll("alice");
-    const from = performance.now();
+    const snapshots = issuer.requests["/revocation/snapshot"];
     await until(async () => (await reasonOf(verifier, token)) === "revoked", "the batch");
-    assert.ok(performance.now() - from < 1_000);
+    assert.ok(issuer.requests["/revocation/batches/1"] > 0);
+    assert.equal(issuer.requests["/revocation/snapshot"], snapshots, "the batch told of it");
     issuer.feed.forget();
     issuer.revoke({ kind: "sid", id: "s", min: null, diesAt: 9_999_999_999 }, { kind: "sid", id: "t", min: null, diesAt: 9_999_999_999 });
     await until(() => verifier.status().batch === 2, "the next batch");
@@ -235,7 +242,7 @@ describe("while the feed is stale", () => {
     // And back.
     issuer.failing.clear();
     issuer.silent = false;
-    await until(() => three.every((one) => one.status().feed === "fresh" && one.status().batch === 2), "fresh again", 20_000);
+    await until(() => three.every((one) => one.status().feed === "fresh" && one.status().batch === 2), "fresh again");
     assert.deepEqual(await answers(alice), [null, null, null]);
     assert.deepEqual(await answers(bob), ["revoked", "revoked", "revoked"]);
   });
@@ -282,7 +289,7 @@ describe("while the feed is stale", () => {
         clock.ahead = ahead;
         const now = Math.floor(Date.now() / 1000);
         assert.equal(await reasonOf(verifier, await issuer.mint({ iat: now, exp: now + 600 })), null);
-        assert.equal(verifier.status().feed, "fresh");
+        await until(() => verifier.status().feed === "fresh", "freshness");
       });
     }
   });

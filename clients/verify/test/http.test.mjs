@@ -6,7 +6,7 @@ import { createVerifier, expressAuth, expressMetadata, expressRefusals, metadata
 import { TestIssuer } from "@signet/verify/testing";
 import express5 from "express";
 import express4 from "express4";
-import { Bench } from "./support.mjs";
+import { Bench, until } from "./support.mjs";
 
 const resource = "https://api.example.com/v1";
 const resourceMetadata = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/v1"';
@@ -15,7 +15,7 @@ const invalidToken = `Bearer error="invalid_token", error_description="The acces
 for (const [name, express] of [["Express 4", express4], ["Express 5", express5]]) {
   describe(name, () => {
     const setUp = async (t) => {
-      const issuer = await TestIssuer.start({ heartbeatSeconds: 0.1 });
+      const issuer = await TestIssuer.start({ heartbeatSeconds: 60 });
       const verifier = createVerifier({ issuer: issuer.url, audience: issuer.audience, resource, description: { scopes: ["read", "write"], name: "Orders" } });
       const app = express();
       app.get(verifier.metadataPath, expressMetadata(verifier));
@@ -92,13 +92,14 @@ for (const [name, express] of [["Express 4", express4], ["Express 5", express5]]
       assert.deepEqual([(await call("/inside", await issuer.mint())).body.error], ["insufficient_scope"]);
     });
 
-    test("refuses a revoked token within a second, while another user's still passes", async (t) => {
+    test("refuses a revoked token as soon as it is told of it, while another user's still passes", async (t) => {
       const { issuer, call } = await setUp(t);
       const [alice, bob] = [await issuer.mint(), await issuer.mint({ sub: "bob", sid: "b", rv: [0, "b", 0] })];
       assert.equal((await call("/me", alice)).status, 200);
+      const asked = { ...issuer.requests };
       issuer.logOutAll("alice");
-      const from = performance.now();
-      while ((await call("/me", alice)).status !== 401) assert.ok(performance.now() - from < 1_000);
+      await until(async () => (await call("/me", alice)).status === 401, "the batch", 30_000);
+      assert.deepEqual(issuer.requests, asked, "it was pushed: nobody asked, and no heartbeat told of it");
       assert.equal((await call("/me", bob)).status, 200);
     });
 

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { hiddenFields } from "./browser.mjs";
+import { freePort } from "./ports.mjs";
 import { basic, binary } from "./server.mjs";
-import { freePort, ready, run, runNginx, startApi } from "./sidecar.mjs";
+import { ready, run, runNginx, startApi } from "./sidecar.mjs";
 
 const exec = promisify(execFile);
 const audience = "https://api.example.com";

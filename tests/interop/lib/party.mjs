@@ -36,7 +36,7 @@ export async function openParty() {
       return origin + path;
     },
     /** Waits until so many posts have come. */
-    async told(count, seconds = 10) {
+    async told(count, seconds = 60) {
       const deadline = AbortSignal.timeout(seconds * 1000);
       while (posts.length < count) {
         await Promise.race([

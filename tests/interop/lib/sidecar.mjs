@@ -3,24 +3,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createServer as createPlainServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.mjs";
 import { audience, binary, issuer } from "./server.mjs";
 import { until } from "./wait.mjs";
 
 const verify = process.env.INTEROP_VERIFY_BINARY ?? join(dirname(binary), "signet-verify");
-
-/** A port that nobody uses. */
-export async function freePort() {
-  const server = createPlainServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Runs a program that ends when it is told to. */
 export function run(command, args, env = process.env) {

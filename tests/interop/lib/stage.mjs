@@ -3,12 +3,12 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { openGate } from "./gate.mjs";
+import { freePort } from "./ports.mjs";
 import { openSites } from "./sites.mjs";
 import { certificate, trustingHome } from "./tls.mjs";
 import { until } from "./wait.mjs";
@@ -30,16 +30,6 @@ const SITES = [SHOP, BLOG, WIKI, EVIL, SIBLING];
 
 export const PASSWORD = "a long enough password";
 const SCOPE = "openid profile email read";
-
-/** A port on which nobody listens. */
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** A new database beside the one that `scripts/interop` names; nothing where the store is SQLite. */
 async function freshDatabase() {
@@ -168,7 +158,7 @@ export async function raise({ gate: gated = false, port, sitesPort } = {}) {
  */
 export async function openProfile(chrome, { expected = [], ...options } = {}) {
   const context = await chrome.newContext(options);
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(60_000);
   const faults = [];
   // Nobody is signed in when a page first asks: 401 is the answer, and Chromium writes it into the console.
   const usual = [/status of 401 .*\/refresh$/, ...expected];
