@@ -111,23 +111,23 @@ describe("the callback", () => {
   /** Signs in at the blog and says which callback address the browser was at. */
   async function callback() {
     await signInAt(profile, `${shop}/`, user);
+    const began = performance.now();
     const page = await silently(`${blog}/auto`);
     const last = stage.gate.at("/session/callback").at(-1);
     assert.ok(last.host.startsWith(OTHER));
-    return { page, url: stage.origin(OTHER) + last.url };
+    return { page, began, url: stage.origin(OTHER) + last.url };
   }
 
   test("the same browser may send it again within ten seconds, and nothing is lost", async () => {
-    let page;
-    for (let tries = 3, began = -Infinity; tries > 0 && performance.now() - began > 9_000; tries -= 1) {
-      // A machine that stalls may come later than that: then somebody else tries.
-      if (page) [user, profile] = [await stage.person(), await open()];
-      began = performance.now();
-      const done = await callback();
-      page = done.page;
-      await page.goto(done.url);
-      await signedIn(page);
+    let { page, began, url } = await callback();
+    await page.goto(url);
+    // A machine that stalls may come later than that: then somebody else tries.
+    for (let tries = 1; tries < 3 && performance.now() - began > 9_000; tries += 1) {
+      [user, profile] = [await stage.person(), await open()];
+      ({ page, began, url } = await callback());
+      await page.goto(url);
     }
+    await signedIn(page);
     assert.equal(page.url(), `${blog}/auto`);
     const [session] = await stage.sessionsOf(user);
     assert.equal(session.refresh_tokens.filter(({ client_id }) => client_id === "blog").length, 1);
