@@ -18,6 +18,14 @@ ALTER TABLE clients ADD COLUMN used_at INTEGER;
 -- Until when a fetched metadata document is taken for current.
 ALTER TABLE clients ADD COLUMN fetched_until INTEGER;
 
+-- What statements ask of the metadata stands beside it: nobody but the program reads what clients have written.
+ALTER TABLE clients ADD COLUMN backchannel_logout BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE clients ADD COLUMN audience TEXT NOT NULL DEFAULT '[]';
+UPDATE clients SET
+    backchannel_logout = json_extract(metadata, '$.backchannel_logout_uri') IS NOT NULL,
+    audience = CASE WHEN json_type(metadata, '$.audience') = 'array' THEN json_extract(metadata, '$.audience') ELSE '[]' END
+WHERE json_valid(metadata);
+
 CREATE TABLE initial_access_token (
     id          BLOB    NOT NULL CONSTRAINT initial_access_token_pk PRIMARY KEY,
     name        TEXT    NOT NULL,
@@ -71,5 +79,5 @@ CREATE TABLE api (
 );
 INSERT INTO api (audience, metadata, created_at, updated_at)
 SELECT a.value, '{}', MIN(c.created_at), MIN(c.created_at)
-FROM clients c, json_each(c.metadata, '$.audience') a
+FROM clients c, json_each(c.audience) a
 GROUP BY a.value;

@@ -1,5 +1,7 @@
 //! The checks behind [`ClientMetadata::validate`], one function per group of fields, in the order of the struct.
 
+use serde_json::Value;
+
 use super::client_metadata::{ApplicationType, ClientClass, ClientMetadata, MetadataProblem};
 use super::grant_type::GrantType;
 use super::oidc_rules;
@@ -26,6 +28,7 @@ pub const SESSION_CALLBACK: &str = "/session/callback";
 pub(super) type Checked = Result<(), MetadataProblem>;
 
 pub(super) fn check(client: &ClientMetadata) -> Checked {
+    check_texts(client)?;
     check_names(client)?;
     check_redirect_uris(client)?;
     check_grants(client)?;
@@ -38,6 +41,30 @@ pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_class(client)?;
     check_lifetimes(client)?;
     check_claims(client)
+}
+
+/// Whatever the field, and whatever is in a JWKS that nobody looks at: PostgreSQL has no U+0000 in text, and fails on JSON
+/// that speaks of one wherever somebody has it parsed there.
+fn check_texts(client: &ClientMetadata) -> Checked {
+    let written = serde_json::to_value(client).map_err(|error| {
+        MetadataProblem::new("client", format!("The client metadata cannot be written: {error}."))
+    })?;
+    let mut members = written.as_object().into_iter().flatten();
+    match members.find(|(_, value)| has_nul(value)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(MetadataProblem::new("client", format!("{name} has the character U+0000 in it. Remove it.")))
+        }
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn check_names(client: &ClientMetadata) -> Checked {

@@ -14,6 +14,11 @@ use super::uri;
 /// Longest JWKS by value, in bytes.
 const MAX_JWKS_BYTES: usize = 16 * 1024;
 const MAX_SOFTWARE_BYTES: usize = 255;
+/// The signature and MAC algorithms that are registered for JWS (RFC 7518 §3.1, RFC 8037).
+const REGISTERED_ALGORITHMS: [&str; 13] = [
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384",
+    "PS512", "EdDSA",
+];
 
 pub(super) fn check(client: &ClientMetadata) -> Checked {
     check_keys(client)?;
@@ -61,8 +66,12 @@ fn check_assertion_algorithm(client: &ClientMetadata) -> Checked {
         AuthMethod::ClientSecretJwt => {
             require(algorithm == "HS256", FIELD, "Use HS256 for client_secret_jwt.")
         }
-        // Nothing is signed there; what a client registers all the same is no harm.
-        _ => Ok(()),
+        // Nothing is signed there; the name of an algorithm that a client registers all the same is no harm.
+        _ => require(
+            REGISTERED_ALGORITHMS.contains(&algorithm),
+            FIELD,
+            "This is not the name of a signature algorithm of JWS. Correct it or leave the field out.",
+        ),
     }
 }
 
@@ -111,8 +120,9 @@ fn check_request_objects(client: &ClientMetadata) -> Checked {
     require(are_distinct(&client.request_uris), FIELD, "A URI is listed twice. List each once.")?;
     for uri in &client.request_uris {
         // OpenID Connect Core §6.2: the fragment is the hash of the content.
-        let (document, _) = uri.split_once('#').unwrap_or((uri, ""));
+        let (document, fragment) = uri.split_once('#').unwrap_or((uri, ""));
         uri::check_web(document)
+            .and_then(|_| if fragment.is_empty() { Ok(()) } else { uri::check_characters(fragment) })
             .map_err(|problem| MetadataProblem::new(FIELD, format!("{uri:?}: {problem}")))?;
     }
     let with_keys = client.jwks.is_some() || client.jwks_uri.is_some();

@@ -32,12 +32,11 @@ const UPDATE: Sql = Sql::both(
      WHERE audience = $1 AND updated_at = $4",
 );
 const DELETE: Sql = Sql::both("DELETE FROM api WHERE audience = $1");
-// The metadata is JSON in a column of text.
+// An array on PostgreSQL; SQLite has none, and there it is JSON.
 const NAMED_BY: Sql = Sql::per(
-    "SELECT client_id FROM clients WHERE CAST(metadata AS JSONB) -> 'audience' @> to_jsonb(CAST($1 AS TEXT))
-     ORDER BY client_id LIMIT 11",
+    "SELECT client_id FROM clients WHERE $1 = ANY(audience) ORDER BY client_id LIMIT 11",
     "SELECT client_id FROM clients WHERE EXISTS
-        (SELECT 1 FROM json_each(clients.metadata, '$.audience') a WHERE a.value = $1)
+        (SELECT 1 FROM json_each(clients.audience) a WHERE a.value = $1)
      ORDER BY client_id LIMIT 11",
 );
 

@@ -22,8 +22,8 @@ macro_rules! client_columns {
 
 const INSERT: Sql = Sql::both(
     "INSERT INTO clients (client_id, metadata, secret_hash, created_at, updated_at, tokens_not_before, sealed_secret,
-        registered, registration_token_hash, fetched_until)
-     VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9)",
+        registered, registration_token_hash, fetched_until, backchannel_logout, audience)
+     VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
 );
 const BY_ID: Sql = Sql::both(concat!("SELECT ", client_columns!(), " FROM clients WHERE client_id = $1"));
 const PAGE: Sql = Sql::both(concat!(
@@ -44,7 +44,7 @@ const LISTED: Sql = Sql::per(
 // A secret is kept sealed only for a client that signs with it.
 const UPDATE: Sql = Sql::both(
     "UPDATE clients SET metadata = $2, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END,
-        sealed_secret = CASE WHEN $5 THEN sealed_secret END
+        sealed_secret = CASE WHEN $5 THEN sealed_secret END, backchannel_logout = $6, audience = $7
      WHERE client_id = $1 AND updated_at = $4",
 );
 const DISABLE: Sql = Sql::both(
@@ -63,6 +63,8 @@ const ROTATE_SECRET: Sql = Sql::both(
      WHERE client_id = $1 AND updated_at = $6",
 );
 const DELETE: Sql = Sql::both("DELETE FROM clients WHERE client_id = $1");
+// What was issued to it is not to be had by whoever comes under its id.
+const DELETE_CODES: Sql = Sql::both("DELETE FROM authorization_code WHERE client_id = $1");
 const DELETE_FAMILIES: Sql = Sql::both("DELETE FROM refresh_family WHERE client_id = $1");
 pub(super) const DELETE_CONSENTS: Sql = Sql::both("DELETE FROM consent WHERE client_id = $1");
 pub(super) const RAISE_VERSION: Sql =
@@ -80,6 +82,7 @@ pub(super) const ALL: &[Sql] = &[
     ENABLE,
     ROTATE_SECRET,
     DELETE,
+    DELETE_CODES,
     DELETE_FAMILIES,
     DELETE_CONSENTS,
     RAISE_VERSION,
@@ -151,7 +154,7 @@ pub enum ClientChange {
         /// `updated_at` as it was read.
         read_at: Timestamp,
     },
-    /// Gone, with its families and consents; its access tokens die.
+    /// Gone, with its codes, families and consents; its access tokens die.
     Delete,
 }
 
@@ -244,7 +247,9 @@ impl Store {
         let changed = match change {
             ClientChange::Metadata(metadata, read_at) => {
                 let signs = metadata.token_endpoint_auth_method == AuthMethod::ClientSecretJwt;
-                tx.execute(&UPDATE, args![id, to_json(metadata), now, *read_at, signs]).await?
+                let [told, audience] = beside(&tx, metadata);
+                let args = args![id, to_json(metadata), now, *read_at, signs, told, audience];
+                tx.execute(&UPDATE, args).await?
             }
             ClientChange::Disable => {
                 let cutoff = Timestamp::from_seconds(outbox::cutoff(now));
@@ -256,6 +261,8 @@ impl Store {
                 tx.execute(&ROTATE_SECRET, args![id, hash, *previous_until, now, sealed, *read_at]).await?
             }
             ClientChange::Delete => {
+                // Before the families: this waits for a code that is being redeemed, so that its family is seen.
+                tx.execute(&DELETE_CODES, args![id]).await?;
                 tx.execute(&DELETE_FAMILIES, args![id]).await?;
                 tx.execute(&DELETE_CONSENTS, args![id]).await?;
                 tx.execute(&DELETE, args![id]).await?
@@ -274,9 +281,20 @@ impl Store {
     }
 }
 
+/// What of the metadata statements ask for, as the columns `backchannel_logout` and `audience`. It is written whenever
+/// the metadata are: no statement reads those, which clients may have written.
+pub(super) fn beside(tx: &Tx, metadata: &ClientMetadata) -> [super::Arg; 2] {
+    let audience = match tx {
+        Tx::Postgres(..) => super::Arg::Texts(metadata.audience.clone()),
+        Tx::Sqlite(_) => super::Arg::from(to_json(&metadata.audience)),
+    };
+    [super::Arg::from(metadata.backchannel_logout_uri.is_some()), audience]
+}
+
 /// Adds a client's row.
 pub(super) async fn insert(tx: &mut Tx, client: &Client) -> Result<(), Error> {
     let secret = client.secret.as_ref().map(|hash| hash.as_bytes().to_vec());
+    let [told, audience] = beside(tx, &client.metadata);
     let args = args![
         &client.id,
         to_json(&client.metadata),
@@ -288,6 +306,8 @@ pub(super) async fn insert(tx: &mut Tx, client: &Client) -> Result<(), Error> {
         client.registered.as_str(),
         super::Arg::Blob(client.registration_token.as_ref().map(|hash| hash.as_bytes().to_vec())),
         client.fetched_until,
+        told,
+        audience,
     ];
     tx.execute(&INSERT, args).await.map(|_| ())
 }

@@ -72,7 +72,8 @@ const NOTE_CLIENT: Sql = Sql::both(
      ON CONFLICT (session_id, client_id) DO NOTHING",
 );
 // `$13` are the audiences that the request asks for: all of them have to be granted (RFC 8707 §2.2). `$14` are those that
-// are open to the client: a code that was granted for some is redeemed while it still has one of them.
+// are open to the client: a code that was granted for some is redeemed while it still has one of them. A client that is
+// younger than the code is another one under the same id.
 macro_rules! redeem {
     ($granted:literal, $returning:literal) => {
         concat!(
@@ -86,7 +87,7 @@ macro_rules! redeem {
                 AND EXISTS (SELECT 1 FROM login_session s WHERE s.id = authorization_code.session_id
                     AND s.ended_at IS NULL)
                 AND EXISTS (SELECT 1 FROM clients c WHERE c.client_id = authorization_code.client_id
-                    AND c.disabled_at IS NULL)
+                    AND c.disabled_at IS NULL AND c.created_at <= authorization_code.created_at)
              RETURNING ",
             $returning
         )

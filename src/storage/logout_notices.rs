@@ -16,9 +16,10 @@ use crate::clock::Timestamp;
 use crate::secret::{ClientId, NoticeId, SessionId, UserId};
 
 /// One notice per session and client, to those that can be told. `$1` is the time, by which their ids are ordered. A
-/// client that asks for no notices gets no row.
+/// client that asks for no notices gets no row; whether it does is a column, since what a client has written is not
+/// parsed where something ends.
 macro_rules! write_notices {
-    ($id:literal, $asks:literal, $whose:literal) => {
+    ($id:literal, $whose:literal) => {
         concat!(
             "INSERT INTO logout_notice (id, client_id, session_id, user_id, subject, created_at, attempts, next_at)
              SELECT ",
@@ -28,34 +29,28 @@ macro_rules! write_notices {
                 JOIN clients c ON c.client_id = w.client_id
              WHERE ",
             $whose,
-            " AND c.disabled_at IS NULL AND ",
-            $asks,
-            " IS NOT NULL
+            " AND c.disabled_at IS NULL AND c.backchannel_logout
              ON CONFLICT (session_id, client_id) DO NOTHING RETURNING client_id"
         )
     };
 }
-// The databases make a UUID, and look into JSON, each in its own way.
+// The databases make a UUID each in its own way.
 macro_rules! for_both {
     ($whose:literal) => {
         Sql::per(
             write_notices!(
                 "CAST(lpad(to_hex(CAST($1 AS BIGINT)), 12, '0')
                     || substr(replace(CAST(gen_random_uuid() AS TEXT), '-', ''), 13) AS UUID)",
-                "CAST(c.metadata AS JSON) ->> 'backchannel_logout_uri'",
                 $whose
             ),
-            write_notices!(
-                "unhex(printf('%012x', $1) || hex(randomblob(10)))",
-                "json_extract(c.metadata, '$.backchannel_logout_uri')",
-                $whose
-            ),
+            write_notices!("unhex(printf('%012x', $1) || hex(randomblob(10)))", $whose),
         )
     };
 }
 
 const OF_SESSION: Sql = for_both!("s.id = $2");
-// Sessions that have expired are among them: whoever ends everything of a user means all of it.
+// Sessions that have expired are among them, for as long as a family of theirs lives: whoever ends everything of a user
+// means all of it.
 const OF_USER: Sql = for_both!("s.user_id = $2 AND s.id <> $3");
 const CLIENTS_OF_SESSION: Sql = Sql::both(
     "SELECT client_id FROM session_client WHERE session_id = $1 ORDER BY created_at, client_id LIMIT 100",

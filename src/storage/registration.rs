@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::clients::{DELETE_CONSENTS, RAISE_VERSION, finish, insert};
+use super::clients::{DELETE_CONSENTS, RAISE_VERSION, beside, finish, insert};
 use super::db::{Sql, args, retried};
 use super::row::{time, to_json};
 use super::{Error, Store};
@@ -32,7 +32,7 @@ const USE: Sql = Sql::both(
 );
 // One that an operator has disabled stays so, whatever its document says now.
 const REPLACED: Sql = Sql::both(
-    "UPDATE clients SET metadata = $2, fetched_until = $3,
+    "UPDATE clients SET metadata = $2, fetched_until = $3, backchannel_logout = $5, audience = $6,
         updated_at = CASE WHEN updated_at < $4 THEN $4 ELSE updated_at + 1 END
      WHERE client_id = $1 AND registered = 'document'",
 );
@@ -239,7 +239,9 @@ impl Store {
         retried(|| async {
             let mut tx = self.db.begin().await?;
             tx.execute(&RAISE_VERSION, Vec::new()).await?;
-            if tx.execute(&REPLACED, args![id, to_json(metadata), until, audit.at]).await? == 0 {
+            let [told, audience] = beside(&tx, metadata);
+            let args = args![id, to_json(metadata), until, audit.at, told, audience];
+            if tx.execute(&REPLACED, args).await? == 0 {
                 return Ok(false);
             }
             finish(tx, audit).await.map(|()| true)

@@ -124,6 +124,7 @@ macro_rules! specs {
         mod session_policy_refresh;
         mod sessions;
         mod storage;
+        mod unreadable_metadata;
         mod userinfo;
         mod web_sessions;
     };

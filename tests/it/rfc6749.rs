@@ -2,6 +2,7 @@
 //! is in `rfc6749_clients.rs`.
 
 use super::*;
+use crate::support::inside::Inside;
 
 mod s3_1_authorization_endpoint {
     use super::*;
@@ -291,6 +292,31 @@ mod s4_1_3_access_token_request {
             }
             s.redeem("app", "").await.refused(400, "invalid_request");
             s.redeem("app", &code).await.ok();
+        });
+    }
+
+    #[test]
+    fn a_code_of_a_client_that_was_deleted_is_none_of_the_next_with_its_id() {
+        with_server(async |s| {
+            let metadata = json!({
+                "token_endpoint_auth_method": "none", "redirect_uris": [CALLBACK], "scope": "openid", "first_party": true,
+            });
+            s.create_client("shop", metadata.clone()).await;
+            let code = s.code("shop").await;
+            s.delete_client("shop").await;
+            s.create_client("shop", metadata).await;
+            s.redeem("shop", &code).await.refused(400, "invalid_grant");
+            // As though a code had been made while the client was being deleted.
+            let code = s.code("shop").await;
+            let mut inside = Inside::of(s).await;
+            let mut age = async |millis: i64| {
+                let sql = format!("UPDATE clients SET created_at = created_at + {millis} WHERE client_id = 'shop'");
+                inside.run(&sql).await;
+            };
+            age(1).await;
+            s.redeem("shop", &code).await.refused(400, "invalid_grant");
+            age(-1).await;
+            s.redeem("shop", &code).await.ok();
         });
     }
 

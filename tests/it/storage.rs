@@ -75,6 +75,7 @@ mod schemas {
         "SELECT table_name || ': ' || column_name
             || CASE WHEN is_nullable = 'NO' THEN ' not null' ELSE '' END
             || CASE data_type WHEN 'uuid' THEN ' blob' WHEN 'bytea' THEN ' blob' WHEN 'bigint' THEN ' integer'
+                WHEN 'ARRAY' THEN ' text'
                 ELSE ' ' || data_type END
          FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '\\_%'",
         "SELECT t.name || ': ' || c.name || CASE WHEN c.\"notnull\" THEN ' not null' ELSE '' END || ' ' || lower(c.type)
