@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signet_verify::feed::entry::Kind;
+use signet_verify::feed::entry::{Entry, Kind};
 use tokio::sync::Notify;
 
 use super::Error;
@@ -78,7 +78,8 @@ impl Outbox {
         Self { token_life, filled: Arc::default(), notices: Arc::default() }
     }
 
-    /// Writes what `tx` voids. Once that has committed, [`Self::wake`].
+    /// Writes what `tx` voids. Once that has committed, [`Self::wake`]. What the format of the feed does not allow is
+    /// refused here, where it fails this transaction alone: in the outbox it would be in the way of every batch to come.
     pub(super) async fn put(&self, tx: &mut Tx, voided: &Voided<'_>, now: Timestamp) -> Result<(), Error> {
         let forgotten = now.plus(self.token_life).plus(TOLERANCE);
         let (kind, ids, min, dies_at) = match voided {
@@ -102,11 +103,15 @@ impl Outbox {
         if ids.is_empty() {
             return Ok(());
         }
+        let dies_at = Timestamp::from_seconds(ceil_seconds(dies_at));
+        for id in &ids {
+            let entry = Entry { kind, id: id.clone(), min, dies_at: dies_at.seconds() };
+            entry.check().map_err(|_| Error::Corrupt { table: "revocation_outbox", column: "subject" })?;
+        }
         let ids = match tx {
             Tx::Postgres(..) => Arg::Texts(ids),
             Tx::Sqlite(_) => Arg::from(super::row::to_json(&ids)),
         };
-        let dies_at = Timestamp::from_seconds(ceil_seconds(dies_at));
         tx.execute(&INSERT, args![kind.as_str(), ids, min, dies_at, now]).await?;
         if let Voided::User(user, epoch) = voided {
             let past = now.minus(self.token_life).minus(TOLERANCE);

@@ -52,20 +52,7 @@ impl World {
         store.migrate().await.unwrap();
         let world = Self { store, clock, entropy: Arc::new(SystemEntropy::new()), _folder: folder };
         world.store.installation("check", world.now()).await.unwrap();
-        let client = Client {
-            id: ClientId::from("app"),
-            metadata: ClientMetadata::default(),
-            secret: None,
-            previous_secret: None,
-            sealed_secret: None,
-            registered: Registered::Operator,
-            registration_token: None,
-            fetched_until: None,
-            disabled_at: None,
-            created_at: world.now(),
-            updated_at: world.now(),
-        };
-        world.store.create_client(&client, &world.entry()).await.unwrap();
+        world.client("app").await;
         world
     }
 
@@ -75,6 +62,25 @@ impl World {
 
     fn entry(&self) -> AuditEntry {
         self.store.audit_entry(Event::LoginSucceeded, "test", self.now()).unwrap()
+    }
+
+    async fn client(&self, id: &str) -> ClientId {
+        let id = ClientId::from(id);
+        let client = Client {
+            id: id.clone(),
+            metadata: ClientMetadata::default(),
+            secret: None,
+            previous_secret: None,
+            sealed_secret: None,
+            registered: Registered::Operator,
+            registration_token: None,
+            fetched_until: None,
+            disabled_at: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        };
+        self.store.create_client(&client, &self.entry()).await.unwrap();
+        id
     }
 
     async fn user(&self, name: &str) -> UserId {
@@ -310,4 +316,20 @@ async fn a_family_that_comes_from_elsewhere_is_noted_once_and_is_there_from_then
     assert!(world.store.move_family(handle, &home, &nowhere, &world.entry()).await.unwrap());
     let third = rotated(2).await;
     assert_eq!((third.origin.address, third.origin.user_agent), (home.address, nowhere.user_agent));
+}
+
+#[tokio::test]
+async fn what_the_feed_cannot_name_fails_its_own_transaction_and_no_batch() {
+    let world = World::new().await;
+    let (long, short) = (world.client(&"x".repeat(256)).await, world.client(&"x".repeat(255)).await);
+    let disable = async |id: &ClientId| {
+        world.store.change_client(id, &ClientChange::Disable, world.now(), &world.entry()).await
+    };
+    assert!(matches!(disable(&long).await, Err(Error::Corrupt { table: "revocation_outbox", .. })));
+    assert!(world.store.client(&long).await.unwrap().unwrap().disabled_at.is_none());
+    assert!(disable(&short).await.unwrap());
+    let seal = |_: &Draft| Ok::<_, Error>(Sealed { body: "batch".to_owned(), digest: "digest".to_owned() });
+    let made = world.store.make_batch(world.now(), seal).await.unwrap().made.unwrap();
+    assert_eq!(made.entries.len(), 1);
+    assert_eq!(made.entries[0].id, short.0);
 }

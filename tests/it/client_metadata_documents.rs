@@ -1,6 +1,10 @@
 //! draft-ietf-oauth-client-id-metadata-document-01: a `client_id` that is the address of the client's metadata.
 
+use signet_verify::feed::entry::Kind;
+
+use super::backchannel_logout::notices;
 use super::*;
+use crate::support::follower::{Follower, News};
 use crate::support::registrar::asking;
 
 const JSON: &str = "application/json";
@@ -119,6 +123,26 @@ mod discovering_metadata {
                 refused(s, &id).await;
             }
             assert!(neighbour.requests().is_empty());
+        });
+    }
+
+    #[test]
+    fn an_id_is_as_long_as_the_revocation_feed_can_name() {
+        with_config(documents, async |s| {
+            let neighbour = Neighbour::start().await;
+            let of_length = |bytes: usize| format!("/{}", "x".repeat(bytes - neighbour.url("/").len()));
+            let too_long = serve(&neighbour, &of_length(256), json!({}));
+            assert_eq!(too_long.len(), 256);
+            refused(s, &too_long).await;
+            assert!(neighbour.requests().is_empty());
+            let id = serve(&neighbour, &of_length(255), json!({}));
+            sign_in(s, &id).await;
+            let mut follower = Follower::new(s);
+            s.disable_client(&id).await;
+            let named = |news: News| news.iter().any(|(kind, named, _)| *kind == Kind::Client && *named == id);
+            assert!(named(follower.news().await));
+            s.delete_client(&id).await;
+            assert!(named(follower.news().await));
         });
     }
 
@@ -342,6 +366,21 @@ mod caching {
             assert_eq!(Browser::new(s).authorize(&asked).await.status, 400);
             s.advance(DAY);
             refused(s, &id).await;
+        });
+    }
+
+    #[test]
+    fn is_told_of_ends_once_it_says_so_and_no_longer_than_that() {
+        with_config(documents, async |s| {
+            let neighbour = Neighbour::start().await;
+            let asks = json!({ "backchannel_logout_uri": neighbour.url("/logout") });
+            for (more, expected) in [(json!({}), 0), (asks, 1), (json!({}), 1)] {
+                let id = serve(&neighbour, "/app.json", more);
+                s.advance(2 * HOUR);
+                sign_in(s, &id).await;
+                s.log_out_all(ALICE.0).await;
+                assert_eq!(notices(s).await.len(), expected);
+            }
         });
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use signet_verify::feed::entry::LONGEST_ID;
 
 use super::{Problem, metadata, throttle};
 use crate::clock::Timestamp;
@@ -22,8 +23,6 @@ use crate::oauth::uri;
 use crate::secret::ClientId;
 use crate::storage::Error;
 
-/// Longest `client_id` of this kind, in bytes.
-const LONGEST_ID: usize = 512;
 /// A document is current for at least so long, and at most.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -138,6 +137,7 @@ fn check_id(op: &Provider, id: &str) -> Outcome<()> {
         ));
     }
     let sound = uri::check_web(id).ok().filter(|url| {
+        // No longer than what the revocation feed can name.
         let secure = url.scheme() == "https" || !op.policy.issuer.is_https();
         let with_path = id.splitn(4, '/').nth(3).is_some();
         secure && with_path && url.query().is_none() && id.len() <= LONGEST_ID
