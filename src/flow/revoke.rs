@@ -1,5 +1,7 @@
 //! `/revoke` (RFC 7009): a client gives up its token.
 
+use signet_verify::jose::claims::Claims;
+
 use super::Provider;
 use super::bearer;
 use super::client_auth::AuthenticatedClient;
@@ -8,7 +10,7 @@ use super::rejection::Outcome;
 use crate::clock::Timestamp;
 use crate::model::audit::{Event, Origin};
 use crate::model::family::EndCause;
-use crate::secret::{AccessToken, RefreshToken};
+use crate::secret::{AccessToken, FamilyHandle, RefreshToken};
 use crate::storage::{RotateRequest, Rotation};
 
 /// Revokes a token of this client. A refresh token ends its family and with it every access token of the family;
@@ -38,9 +40,14 @@ pub async fn revoke(
         .client(&client.id)
         .origin(origin)
         .details(serde_json::json!({ "jti": jti }).to_string());
-    entry.user = claims.str("sub").and_then(|sub| sub.parse().ok());
     entry.session = claims.str("sid").and_then(|sid| sid.parse().ok());
-    Ok(op.store.revoke_access_token(jti, Timestamp::from_millis(expires_at), &entry).await?)
+    let token = (jti, Timestamp::from_millis(expires_at));
+    Ok(op.store.revoke_access_token(token, family_of(&claims), entry).await?)
+}
+
+/// The family that a user's token comes from; `None` for a client's own.
+fn family_of(claims: &Claims) -> Option<FamilyHandle> {
+    claims.get("rv")?.as_array()?.get(1)?.as_str()?.parse().ok()
 }
 
 /// Any generation of the family will do: who holds an old one held the current one.

@@ -65,6 +65,7 @@ const END_FAMILY_OF_CLIENT: Sql = Sql::both(
 );
 const REVOKE_TOKEN: Sql =
     Sql::both("INSERT INTO revoked_token (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING");
+const USER_OF_FAMILY: Sql = Sql::both("SELECT user_id FROM refresh_family WHERE handle = $1");
 
 /// Every statement of this file.
 pub(super) const ALL: &[Sql] = &[
@@ -85,6 +86,7 @@ pub(super) const ALL: &[Sql] = &[
     END_FAMILY,
     END_FAMILY_OF_CLIENT,
     REVOKE_TOKEN,
+    USER_OF_FAMILY,
 ];
 
 /// What is to end.
@@ -275,20 +277,25 @@ impl Store {
         Ok(true)
     }
 
-    /// Voids one access token until it would have expired (RFC 7009).
+    /// Voids one access token until it would have expired (RFC 7009). The audit entry names the user of the family that
+    /// it comes from, if it comes from one: what the token calls the user may be a name for its client alone.
     ///
     /// # Errors
     /// A storage fault.
     pub async fn revoke_access_token(
         &self,
-        jti: &str,
-        expires_at: Timestamp,
-        audit: &AuditEntry,
+        (jti, expires_at): (&str, Timestamp),
+        family: Option<FamilyHandle>,
+        mut audit: AuditEntry,
     ) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         if tx.execute(&REVOKE_TOKEN, args![jti, expires_at]).await? == 1 {
             self.outbox.put(&mut tx, &Voided::Token(jti, expires_at), audit.at).await?;
-            super::audit::record(&mut tx, audit).await?;
+            if let Some(family) = family {
+                let owner = tx.fetch_optional::<(uuid::Uuid,)>(&USER_OF_FAMILY, args![family]).await?;
+                audit.user = owner.map(|(user,)| UserId(user));
+            }
+            super::audit::record(&mut tx, &audit).await?;
         }
         tx.commit().await?;
         self.outbox.wake();

@@ -370,6 +370,24 @@ mod an_operator {
     }
 
     #[test]
+    fn and_the_user_see_whose_access_token_was_revoked() {
+        with_server(async |s| {
+            create(s).await;
+            let mut browser = Browser::new(s);
+            for client in ["one", "app"] {
+                let tokens = s.tokens_of(&mut browser, client, "openid").await;
+                s.revoke(client, &tokens.access).await.ok();
+                let entry = s.history(ALICE.0).await.pop().unwrap();
+                assert_eq!(entry.event.as_str(), "token.revoked");
+                assert_eq!(entry.client.unwrap().to_string(), client);
+                assert_eq!(entry.session.unwrap().to_string(), text(&tokens.access, "sid"));
+            }
+            let activity = browser.get("/account/activity").await.ok().text();
+            assert!(activity.matches("revoked an access token").count() == 2, "{activity}");
+        });
+    }
+
+    #[test]
     fn cannot_make_every_user_somebody_else() {
         with_server(async |s| {
             create(s).await;

@@ -56,6 +56,9 @@ mod s2_1_revocation_request {
             s.revoke("service", &token).await.ok();
             assert!(!s.is_active(&token).await);
             assert!(s.is_active(&other).await);
+            let log = s.administering("GET", "/audit?event=token.revoked").await.send().await.ok().json();
+            assert_eq!(log["items"].as_array().unwrap().len(), 1);
+            assert!(log["items"][0].get("user_id").is_none_or(Value::is_null), "{log}");
         });
     }
 
