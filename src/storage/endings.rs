@@ -27,9 +27,11 @@ const KEEP_SESSION: Sql = Sql::both(
      WHERE user_id = $1 AND id = $2 AND ended_at IS NULL
         AND epoch = (SELECT u.epoch - 1 FROM users u WHERE u.id = $1)",
 );
+// Those that have run out are no devices that somebody is signed in on, though a family may keep their rows: the epoch
+// voids them.
 const END_SESSIONS_OF_USER: Sql = Sql::both(
     "UPDATE login_session SET ended_at = $2, end_cause = $3
-     WHERE user_id = $1 AND id <> $4 AND ended_at IS NULL AND expires_at > $2",
+     WHERE user_id = $1 AND id <> $4 AND ended_at IS NULL AND expires_at > $2 AND last_seen_at + idle_millis > $2",
 );
 const END_FAMILIES_OF_USER: Sql = Sql::both(
     "UPDATE refresh_family SET status = 'ended', status_cause = $3, ended_at = $2

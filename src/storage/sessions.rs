@@ -34,7 +34,8 @@ const OF_USER: Sql = Sql::both(concat!(
     session_columns!(),
     ", u.epoch AS user_epoch, u.disabled_at AS user_disabled_at, u.username
      FROM login_session s JOIN users u ON u.id = s.user_id
-     WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.epoch = u.epoch
+     WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at + s.idle_millis > $2
+        AND s.epoch = u.epoch
      ORDER BY s.created_at DESC LIMIT 200"
 ));
 const PAGE: Sql = Sql::both(concat!(
@@ -202,9 +203,7 @@ impl Store {
     /// A storage fault.
     pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<LoginSession>, Error> {
         let rows = self.db.fetch_all::<SessionRow>(&OF_USER, args![user, now]).await?;
-        let sessions = rows.into_iter().map(|row| session_of(row).map(|(session, _)| session));
-        let sessions: Vec<_> = sessions.collect::<Result<_, _>>()?;
-        Ok(sessions.into_iter().filter(|session| now < session.last_seen_at.plus(session.idle)).collect())
+        rows.into_iter().map(|row| session_of(row).map(|(session, _)| session)).collect()
     }
 
     /// Up to `limit` live sessions whose id is above `after`, in id order (which is the order of sign-in).

@@ -55,11 +55,15 @@ macro_rules! family_window {
 }
 
 // The row of an ended session stays for its grace whenever it would have expired: it is what refuses a family that
-// raced with the end.
+// raced with the end. One that ran out stays while a family that began in it lives, since the row says who is told when
+// that family ends. PostgreSQL would make a join of NOT EXISTS, and may read all families for it; this is a look into
+// their index for each session that is to go.
 macro_rules! session_window {
     () => {
         "SELECT id FROM login_session WHERE id > $1 AND id <= $2
-            AND (ended_at < $3 OR (ended_at IS NULL AND (expires_at < $3 OR last_seen_at + idle_millis < $3)))"
+            AND (ended_at < $3 OR (ended_at IS NULL AND (expires_at < $3 OR last_seen_at + idle_millis < $3)
+                AND (SELECT f.status FROM refresh_family f
+                    WHERE f.session_id = login_session.id AND f.status = 'active' LIMIT 1) IS NULL))"
     };
 }
 
@@ -69,11 +73,13 @@ const REVOKED: Sql = sweep!("revoked_token", "jti", "expires_at < $1");
 const THROTTLE: Sql = sweep!("throttle", "bucket", "allowed_at < $1");
 const ASSERTIONS: Sql = sweep!("used_assertion", "id_hash", "expires_at < $1");
 const DEVICES: Sql = sweep!("known_device", "cookie_hash", "expires_at < $1");
-// The password given again lets a login session, and what hangs on it, outlive the time it began with.
+// The password given again lets a login session, and what hangs on it, outlive the time it began with; one that has run
+// out is not renewed.
 const WEB_SESSIONS: Sql = sweep!(
     "web_session",
     "cookie_hash",
-    "expires_at < $1 AND NOT EXISTS (SELECT 1 FROM login_session s WHERE s.id = web_session.session_id)"
+    "expires_at < $1 AND NOT EXISTS (SELECT 1 FROM login_session s WHERE s.id = web_session.session_id
+        AND s.ended_at IS NULL AND s.expires_at >= $1 AND s.last_seen_at + s.idle_millis >= $1)"
 );
 const AUDIT: Sql = sweep!("audit_event", "id", "at < $1");
 // A prefix, so that what is kept has no gaps.

@@ -68,6 +68,7 @@ macro_rules! specs {
         mod coverage;
         mod crash;
         mod end_session;
+        mod expired_sessions;
         mod form_post;
         mod forward_auth;
         mod forwarded;
