@@ -1,5 +1,6 @@
 //! draft-ietf-oauth-client-id-metadata-document-01: a `client_id` that is the address of the client's metadata.
 
+use signet::storage::SweepCursor;
 use signet_verify::feed::entry::Kind;
 
 use super::backchannel_logout::notices;
@@ -377,6 +378,8 @@ mod caching {
             for (more, expected) in [(json!({}), 0), (asks, 1), (json!({}), 1)] {
                 let id = serve(&neighbour, "/app.json", more);
                 s.advance(2 * HOUR);
+                // Sessions that have ended before are gone.
+                s.op.store.sweep(&mut SweepCursor::default(), 100, DAY, s.now()).await.unwrap();
                 sign_in(s, &id).await;
                 s.log_out_all(ALICE.0).await;
                 assert_eq!(notices(s).await.len(), expected);

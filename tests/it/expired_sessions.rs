@@ -50,7 +50,7 @@ mod a_session_that_ran_out {
                     s.advance(age);
                     sweep(s).await;
                     nobody_is_signed_in(s, &browser).await;
-                    let tokens = Tokens::of(&s.refresh("web", tokens.refresh()).await);
+                    s.refresh("web", tokens.refresh()).await.ok();
                     expected.insert(("web".to_owned(), sid(&tokens)));
                     let ended = match round {
                         0 => s.log_out_all(ALICE.0).await,

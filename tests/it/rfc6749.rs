@@ -299,7 +299,10 @@ mod s4_1_3_access_token_request {
     fn a_code_of_a_client_that_was_deleted_is_none_of_the_next_with_its_id() {
         with_server(async |s| {
             let metadata = json!({
-                "token_endpoint_auth_method": "none", "redirect_uris": [CALLBACK], "scope": "openid", "first_party": true,
+                "token_endpoint_auth_method": "none",
+                "redirect_uris": [CALLBACK],
+                "scope": "openid read",
+                "first_party": true,
             });
             s.create_client("shop", metadata.clone()).await;
             let code = s.code("shop").await;
