@@ -205,6 +205,16 @@ text_id! {
     KeyId;
 }
 
+impl ClientId {
+    /// The longest there is, in bytes: the address of a metadata document.
+    pub const LONGEST: usize = 512;
+
+    /// Whether a client can have this id. What none can have need not be looked for; PostgreSQL would fail at a NUL.
+    pub fn can_be(&self) -> bool {
+        (1..=Self::LONGEST).contains(&self.0.len()) && !self.0.contains(char::is_control)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +223,16 @@ mod tests {
     fn a_secret_does_not_print_itself() {
         let password = Password::new("correct-horse");
         assert_eq!(format!("{password:?}"), "Password([redacted])");
+    }
+
+    #[test]
+    fn what_no_client_can_have_for_its_id() {
+        for good in ["a", "https://app.example.com/client.json", &"x".repeat(512)] {
+            assert!(ClientId::from(good).can_be(), "{good}");
+        }
+        for bad in ["", "a\0", "\n", "a\u{85}", &"x".repeat(513)] {
+            assert!(!ClientId::from(bad).can_be(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -180,6 +180,9 @@ impl Store {
     /// # Errors
     /// A storage fault.
     pub async fn client(&self, id: &ClientId) -> Result<Option<Client>, Error> {
+        if !id.can_be() {
+            return Ok(None);
+        }
         self.db.fetch_optional::<ClientRow>(&BY_ID, args![id]).await?.map(Client::try_from).transpose()
     }
 
@@ -228,7 +231,7 @@ impl Store {
         now: Timestamp,
         audit: &AuditEntry,
     ) -> Result<bool, Error> {
-        let changed = retried(|| self.try_change(id, change, now, audit)).await?;
+        let changed = id.can_be() && retried(|| self.try_change(id, change, now, audit)).await?;
         if changed {
             self.outbox.wake();
         }

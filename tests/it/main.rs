@@ -51,6 +51,7 @@ macro_rules! specs {
         mod account_pages;
         mod apis;
         mod backchannel_logout;
+        mod bad_ids;
         mod bad_input;
         mod certification;
         mod certification_dynamic;

@@ -75,7 +75,8 @@ fn answer(api: &Api) -> HttpResponse {
 fn audience(call: &Call) -> Result<String, Problem> {
     let text: String = call.id("audience", "API")?;
     let decoded = percent_decode_str(&text).decode_utf8();
-    let audience = decoded.map_err(|_| Problem::new(Kind::NotFound, "There is no such API."))?;
+    let sound = decoded.ok().filter(|audience| !audience.contains(char::is_control));
+    let audience = sound.ok_or_else(|| Problem::new(Kind::NotFound, "There is no such API."))?;
     Ok(audience.into_owned())
 }
 

@@ -44,6 +44,7 @@ impl Call {
         self.request
             .match_info()
             .get(name)
+            .filter(|text| !text.contains(char::is_control))
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| Problem::new(Kind::NotFound, format!("There is no such {what}.")))
     }
@@ -58,6 +59,10 @@ impl Call {
             }
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(Problem::of_field(Kind::BadRequest, name, "Give the parameter once."));
+            }
+            // No database text can hold it.
+            if value.contains('\0') {
+                return Err(Problem::of_field(Kind::BadRequest, name, "The value has a NUL. Remove it."));
             }
             pairs.push((name, value));
         }

@@ -50,7 +50,8 @@ fn encode(list: &str, place: &str) -> String {
 
 fn decode(list: &str, cursor: &str) -> Option<String> {
     let text = String::from_utf8(base64url_decode(cursor)?).ok()?;
-    text.strip_prefix(list)?.strip_prefix(':').map(str::to_owned)
+    let place = text.strip_prefix(list)?.strip_prefix(':')?;
+    (!place.contains(char::is_control)).then(|| place.to_owned())
 }
 
 #[cfg(test)]
@@ -62,6 +63,7 @@ mod tests {
         let cursor = encode("clients", "demo:spa");
         assert_eq!(decode("clients", &cursor).as_deref(), Some("demo:spa"));
         assert_eq!(decode("users", &cursor), None);
+        assert_eq!(decode("clients", &encode("clients", "a\0")), None);
         for bad in ["", "!", "clients:demo", &base64url(b"clients"), &base64url(&[0xff, 0xfe])] {
             assert_eq!(decode("clients", bad), None, "{bad}");
         }
