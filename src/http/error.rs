@@ -13,6 +13,9 @@ use crate::flow::rejection::{RETRY_AFTER_SECONDS, Reason, Rejection};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::text;
 
+/// Most characters of a detail in the log: a client's id and a description.
+const LONGEST_DETAIL: usize = 1000;
+
 /// How a client learns how to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {
@@ -114,7 +117,10 @@ pub fn log(request: &HttpRequest, rejection: &Rejection) {
     match &rejection.reason {
         Reason::Fault(fault) => tracing::error!(path, trace_id, code, fault, "request failed"),
         Reason::Hidden(reason) => tracing::info!(path, trace_id, code, reason, "request refused"),
-        Reason::HiddenDetail(reason) => tracing::info!(path, trace_id, code, reason, "request refused"),
+        Reason::HiddenDetail(reason) => {
+            let reason = text::shortened(reason, LONGEST_DETAIL);
+            tracing::info!(path, trace_id, code, reason, "request refused");
+        }
         Reason::Request => {
             tracing::info!(path, trace_id, code, description = rejection.description, "request refused");
         }

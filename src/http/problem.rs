@@ -14,6 +14,10 @@ use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::SetCookie;
 use crate::flow::rejection::{RETRY_AFTER_SECONDS, Rejection};
 use crate::oauth::error::ErrorCode;
+use crate::oauth::text;
+
+/// Most characters of an address in the log.
+const LONGEST_LOGGED: usize = 300;
 
 /// Renders a refusal of the authorization endpoint.
 pub fn refusal(request: &HttpRequest, app: &App, refusal: Refusal, cookies: &[SetCookie]) -> HttpResponse {
@@ -92,10 +96,12 @@ fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpR
         }
         PageProblem::Form => message(request, app, StatusCode::FORBIDDEN, Message::form_expired()),
         PageProblem::RedirectUri { client, received, registered, nearest } => {
+            // Both are anybody's where clients register themselves, and there may be a hundred kilobytes of them.
             tracing::info!(
                 client = client.as_str(),
-                received = received.as_deref().unwrap_or("none"),
-                ?registered,
+                received = text::shortened(received.as_deref().unwrap_or("none"), LONGEST_LOGGED),
+                registered = registered.len(),
+                nearest = text::shortened(nearest.as_deref().unwrap_or("none"), LONGEST_LOGGED),
                 trace_id = trace_id(request),
                 "redirect_uri is not registered"
             );

@@ -128,7 +128,7 @@ impl ApiMetadata {
         require(self.claims.len() <= MAX_CLAIM_RULES, FIELD, "Give at most 50 claim rules.")?;
         for rule in &self.claims {
             claims::check_name(&rule.claim)
-                .map_err(|problem| MetadataProblem::new(FIELD, format!("{:?}: {problem}", rule.claim)))?;
+                .map_err(|problem| MetadataProblem::quoting(FIELD, &rule.claim, problem))?;
         }
         let names: Vec<_> = self.claims.iter().map(|rule| rule.claim.as_str()).collect();
         require(are_distinct(&names), FIELD, "Two rules set the same claim. Remove one.")?;

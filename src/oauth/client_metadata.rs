@@ -9,7 +9,7 @@ use super::grant_type::GrantType;
 use super::redirect_uri::{self, RedirectUri};
 use super::response_type::ResponseType;
 use super::scope::Scope;
-use super::uri;
+use super::{text, uri};
 
 /// Everything an operator says about a client, besides its id and its secret.
 ///
@@ -232,6 +232,11 @@ words! {
     }
 }
 
+/// A problem's message has at most so many characters, and quotes at most so many: what is wrong may be anybody's and as
+/// long as a whole document, and ends in answers and logs.
+const LONGEST_MESSAGE: usize = 400;
+const LONGEST_QUOTE: usize = 100;
+
 /// What is wrong with metadata, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataProblem {
@@ -242,9 +247,14 @@ pub struct MetadataProblem {
 }
 
 impl MetadataProblem {
-    /// A problem of `field`.
+    /// A problem of `field`. A message that is too long is cut.
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+        Self { field, message: text::shortened(&message.into(), LONGEST_MESSAGE) }
+    }
+
+    /// A problem of one of the values of `field`, by which the message begins, cut where it is long.
+    pub fn quoting(field: &'static str, value: &str, problem: impl std::fmt::Display) -> Self {
+        Self::new(field, format!("{:?}: {problem}", text::shortened(value, LONGEST_QUOTE)))
     }
 }
 
@@ -263,7 +273,7 @@ impl ClientMetadata {
             let uris = json.get(field).and_then(serde_json::Value::as_array).into_iter().flatten();
             for uri in uris.filter_map(serde_json::Value::as_str) {
                 redirect_uri::parse_registered(uri)
-                    .map_err(|problem| MetadataProblem::new(field, format!("{uri:?}: {problem}")))?;
+                    .map_err(|problem| MetadataProblem::quoting(field, uri, problem))?;
             }
         }
         let metadata: Self = serde::Deserialize::deserialize(json).map_err(|error: serde_json::Error| {

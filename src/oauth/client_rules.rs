@@ -153,8 +153,7 @@ fn check_web_uris(client: &ClientMetadata) -> Checked {
         ("frontchannel_logout_uri", &client.frontchannel_logout_uri),
     ] {
         if let Some(uri) = uri {
-            uri::check_web(uri)
-                .map_err(|problem| MetadataProblem::new(field, format!("{uri:?}: {problem}")))?;
+            uri::check_web(uri).map_err(|problem| MetadataProblem::quoting(field, uri, problem))?;
         }
     }
     Ok(())
@@ -176,8 +175,7 @@ fn check_origins(client: &ClientMetadata) -> Checked {
     require(client.allowed_origins.len() <= MAX_URIS, FIELD, "List at most 50 origins.")?;
     require(are_distinct(&client.allowed_origins), FIELD, "An origin is listed twice. List each once.")?;
     for origin in &client.allowed_origins {
-        uri::check_web(origin)
-            .map_err(|problem| MetadataProblem::new(FIELD, format!("{origin:?}: {problem}")))?;
+        uri::check_web(origin).map_err(|problem| MetadataProblem::quoting(FIELD, origin, problem))?;
         let exact = uri::origin_of(origin).as_ref() == Some(origin);
         require(
             exact,
@@ -194,7 +192,7 @@ fn check_cookie_mode(client: &ClientMetadata) -> Checked {
     require(client.return_uris.len() <= MAX_URIS, FIELD, "List at most 50 return URIs.")?;
     require(are_distinct(&client.return_uris), FIELD, "A URI is listed twice. List each once.")?;
     for uri in &client.return_uris {
-        uri::check_web(uri).map_err(|problem| MetadataProblem::new(FIELD, format!("{uri:?}: {problem}")))?;
+        uri::check_web(uri).map_err(|problem| MetadataProblem::quoting(FIELD, uri, problem))?;
     }
     if !client.is_cookie_mode() {
         require(
@@ -296,7 +294,7 @@ fn check_claims(client: &ClientMetadata) -> Checked {
     let mut targets = Vec::new();
     for rule in &client.claims {
         super::claims::check_name(&rule.claim)
-            .map_err(|problem| MetadataProblem::new("claims", format!("{:?}: {problem}", rule.claim)))?;
+            .map_err(|problem| MetadataProblem::quoting("claims", &rule.claim, problem))?;
         targets.extend(rule.into.iter().map(|target| (rule.claim.as_str(), *target)));
     }
     require(are_distinct(&targets), "claims", "Two rules set the same claim in the same place. Remove one.")

@@ -123,7 +123,7 @@ fn check_request_objects(client: &ClientMetadata) -> Checked {
         let (document, fragment) = uri.split_once('#').unwrap_or((uri, ""));
         uri::check_web(document)
             .and_then(|_| if fragment.is_empty() { Ok(()) } else { uri::check_characters(fragment) })
-            .map_err(|problem| MetadataProblem::new(FIELD, format!("{uri:?}: {problem}")))?;
+            .map_err(|problem| MetadataProblem::quoting(FIELD, uri, problem))?;
     }
     let with_keys = client.jwks.is_some() || client.jwks_uri.is_some();
     require(

@@ -25,6 +25,14 @@ pub fn description(text: &str) -> String {
     text.chars().take(300).map(clean).collect()
 }
 
+/// `text`, or its first `most` characters and `...`.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// `text` as a quoted-string for `WWW-Authenticate` (RFC 9110 §5.6.4). What no header may carry becomes `?`.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -59,6 +67,13 @@ mod tests {
         );
         assert!(is_description(&description(&"\0\"".repeat(500))));
         assert_eq!(description(&"x".repeat(500)).len(), 300);
+    }
+
+    #[test]
+    fn what_is_long_is_shortened_between_characters() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöüß", 3), "äöü...");
+        assert_eq!(shortened("", 0), "");
     }
 
     #[test]

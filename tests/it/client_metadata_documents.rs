@@ -1,5 +1,7 @@
 //! draft-ietf-oauth-client-id-metadata-document-01: a `client_id` that is the address of the client's metadata.
 
+use signet::flow::registration::document::ensure;
+use signet::flow::rejection::Reason;
 use signet::storage::SweepCursor;
 use signet_verify::feed::entry::Kind;
 
@@ -219,6 +221,33 @@ mod content {
             let id = at("/page.json");
             neighbour.serve("/page.json", 200, "text/html", document(&id, json!({})).to_string());
             refused(s, &id).await;
+        });
+    }
+
+    #[test]
+    fn of_one_that_is_long_and_wrong_little_is_logged_and_remembered() {
+        with_config(documents, async |s| {
+            let neighbour = Neighbour::start().await;
+            let long = format!("https://app.example.com/{}", "x".repeat(60_000));
+            for (number, more) in [
+                json!({ "redirect_uris": [long] }),
+                json!({ "logo_uri": long }),
+                json!({ "request_uris": [long] }),
+                json!({ "application_type": long }),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                let id = serve(&neighbour, &format!("/{number}.json"), more);
+                refused(s, &id).await;
+                // What was remembered, and what is found anew.
+                for _ in 0..2 {
+                    let refusal = ensure(&s.op, &id, None, s.now()).await.unwrap_err();
+                    let Reason::HiddenDetail(reason) = &refusal.reason else { panic!("{refusal:?}") };
+                    assert!(reason.starts_with(&id) && reason.len() <= 400, "{}: {reason}", reason.len());
+                    s.advance(30 * SECOND);
+                }
+            }
         });
     }
 

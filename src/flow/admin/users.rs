@@ -11,6 +11,7 @@ use crate::model::audit::{AuditEntry, Event, Origin};
 use crate::model::family::EndCause;
 use crate::model::session::LoginSession;
 use crate::model::user::{self, NewUser, User};
+use crate::oauth::client_metadata::MetadataProblem;
 use crate::oauth::{claims, standard_claims};
 use crate::secret::{AuditId, ClientId, FamilyHandle, Password, SessionId, UserId};
 use crate::storage::{FamilySummary, UserChange};
@@ -315,13 +316,12 @@ fn check_roles(roles: &[String]) -> Answer<()> {
 fn check_claims(claims: &Map<String, Value>) -> Answer<()> {
     const OWN_PLACE: [&str; 5] = ["preferred_username", "email", "email_verified", "roles", "updated_at"];
     for (name, value) in claims {
-        claims::check_name(name)
-            .map_err(|problem| AdminError::invalid("claims", format!("{name:?}: {problem}")))?;
+        claims::check_name(name).map_err(|problem| MetadataProblem::quoting("claims", name, problem))?;
         if OWN_PLACE.contains(&name.as_str()) {
             return Err(AdminError::invalid("claims", format!("{name:?} follows from the account itself.")));
         }
         standard_claims::check(name, value)
-            .map_err(|problem| AdminError::invalid("claims", format!("{name:?}: {problem}")))?;
+            .map_err(|problem| MetadataProblem::quoting("claims", name, problem))?;
     }
     let bytes = serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());
     if claims.len() > MOST_CLAIMS || bytes > LONGEST_CLAIMS {

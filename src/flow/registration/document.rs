@@ -19,7 +19,7 @@ use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::registration::Registered;
-use crate::oauth::uri;
+use crate::oauth::{text, uri};
 use crate::secret::ClientId;
 use crate::storage::Error;
 
@@ -140,7 +140,7 @@ fn check_id(op: &Provider, id: &str) -> Outcome<()> {
         // No longer than what the revocation feed can name.
         let secure = url.scheme() == "https" || !op.policy.issuer.is_https();
         let with_path = id.splitn(4, '/').nth(3).is_some();
-        secure && with_path && url.query().is_none() && id.len() <= LONGEST_ID
+        secure && with_path && url.query().is_none() && id.len() <= ClientId::LONGEST
     });
     let Some(url) = sound else {
         return Err(Rejection::new(
@@ -299,12 +299,13 @@ async fn keep(
     client.ok_or_else(|| Rejection::invalid_client("the client has just gone"))
 }
 
+/// The problem may quote what anybody has published, and is logged and remembered.
 fn unusable(id: &ClientId, problem: &str) -> Rejection {
     Rejection {
         code: ErrorCode::InvalidClient,
         description: "The metadata document of this client is not one that this server can use. Its makers have to mend \
                       it; the server's log says why.",
-        reason: Reason::HiddenDetail(format!("{id}: {problem}")),
+        reason: Reason::HiddenDetail(format!("{id}: {}", text::description(problem))),
     }
 }
 

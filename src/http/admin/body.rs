@@ -6,6 +6,7 @@ use actix_web::web;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Kind, Problem};
+use crate::oauth::text;
 
 /// Longest body in bytes (S-108).
 pub(super) const LONGEST: usize = 256 * 1024;
@@ -35,17 +36,18 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 fn problem(error: &serde_json::Error) -> Problem {
-    let text = error.to_string();
+    let said = error.to_string();
     if !error.is_data() {
-        return Problem::new(Kind::BadRequest, format!("The body is not JSON: {text}."));
+        return Problem::new(Kind::BadRequest, format!("The body is not JSON: {said}."));
     }
     for prefix in ["unknown field `", "missing field `", "duplicate field `"] {
-        if let Some((field, _)) = text.strip_prefix(prefix).and_then(|rest| rest.split_once('`')) {
-            return Problem::of_field(Kind::Invalid, field, format!("{text}."));
+        if let Some((field, _)) = said.strip_prefix(prefix).and_then(|rest| rest.split_once('`')) {
+            let (field, said) = (text::shortened(field, 100), text::shortened(&said, 400));
+            return Problem::of_field(Kind::Invalid, field, format!("{said}."));
         }
     }
     // `invalid type: string "hunter2", expected a list at line 1 column 9`
-    let expected = text.rfind("expected ").and_then(|at| text.get(at..)).unwrap_or("a value of another kind");
+    let expected = said.rfind("expected ").and_then(|at| said.get(at..)).unwrap_or("a value of another kind");
     Problem::new(Kind::Invalid, format!("A value has the wrong form: {expected}."))
 }
 
