@@ -16,6 +16,11 @@ section! {
         profile: Profile = Profile::Default, OneOf;
         /// One that has never signed anybody in goes after so many hours.
         unused_hours: u32 = 24, Int(1, 8760);
+        /// Registrations and changes that an address (IPv4) or network (IPv6 /64) may try at once, and as many metadata
+        /// documents that nobody has asked for yet.
+        address_burst: u32 = 100, Int(1, 100_000);
+        /// After those, one more per this many seconds.
+        address_period_seconds: u32 = 30, Int(1, 86_400);
         /// Whether a `client_id` may be the address of a metadata document.
         metadata_documents: bool = false, Flag;
         /// The hosts whose documents are taken; empty for any.

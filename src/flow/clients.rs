@@ -33,6 +33,8 @@ pub struct Clients {
     copies: RwLock<HashMap<ClientId, Arc<Client>>>,
     /// The origins of all active clients, and the version they are of. True: a client in cookie mode has it.
     origins: RwLock<Option<(i64, HashMap<String, bool>)>>,
+    /// Held by the one request that reads all clients for it, and when the last one began.
+    origins_read: tokio::sync::Mutex<Option<Timestamp>>,
     apis: RwLock<Arc<ApiSet>>,
     version: AtomicI64,
     /// When the version was last seen to be current, in milliseconds.
@@ -47,6 +49,7 @@ impl Default for Clients {
             documents: Flights::default(),
             copies: RwLock::default(),
             origins: RwLock::default(),
+            origins_read: tokio::sync::Mutex::default(),
             apis: RwLock::default(),
             version: AtomicI64::new(-1),
             checked_at: AtomicI64::new(0),
@@ -98,7 +101,9 @@ impl Clients {
     }
 
     /// Whether an origin is one of any active client's, or of any in cookie mode: what a preflight, which names no
-    /// client, is answered by. While the database does not answer, the last known ones count.
+    /// client, is answered by. The last known ones count while one request reads all clients, while the database does
+    /// not answer, and for a second: anybody may send preflights, and where clients register themselves anybody can
+    /// make the list old.
     pub async fn is_origin_of_any(
         &self,
         store: &Store,
@@ -107,19 +112,37 @@ impl Clients {
         now: Timestamp,
     ) -> bool {
         if self.refresh(store, now).await.is_ok() {
-            let version = self.version.load(Ordering::Acquire);
-            let known =
-                self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(of, _)| *of == version));
-            if !known
-                && let Ok(all) = all_origins(store).await
-                && let Ok(mut origins) = self.origins.write()
-            {
-                *origins = Some((version, all));
-            }
+            self.renew_origins(store, now).await;
         }
         let fits =
             |all: &HashMap<String, bool>| all.get(origin).is_some_and(|cookie| *cookie || !cookie_mode);
         self.origins.read().is_ok_and(|known| known.as_ref().is_some_and(|(_, all)| fits(all)))
+    }
+
+    /// Reads the origins of all clients where they have changed.
+    async fn renew_origins(&self, store: &Store, now: Timestamp) {
+        let of = || self.origins.read().ok().and_then(|known| known.as_ref().map(|(version, _)| *version));
+        let is_current = || of() == Some(self.version.load(Ordering::Acquire));
+        if is_current() {
+            return;
+        }
+        let turn = match of() {
+            Some(_) => self.origins_read.try_lock().ok(),
+            // There is nothing to go by meanwhile.
+            None => Some(self.origins_read.lock().await),
+        };
+        let Some(mut began) = turn else { return };
+        let recent = |began: Timestamp| now.since(began) < FRESH && began.since(now) < FRESH;
+        if began.is_some_and(recent) || is_current() {
+            return;
+        }
+        *began = Some(now);
+        let version = self.version.load(Ordering::Acquire);
+        if let Ok(all) = all_origins(store).await
+            && let Ok(mut origins) = self.origins.write()
+        {
+            *origins = Some((version, all));
+        }
     }
 
     /// Forgets all copies: a client was changed through this node.

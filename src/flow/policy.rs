@@ -170,6 +170,10 @@ pub struct RegistrationPolicy {
     pub profile: Profile,
     /// One that has never signed anybody in goes after so long.
     pub unused: Duration,
+    /// Registrations, changes and new metadata documents from one address at once.
+    pub address_burst: u32,
+    /// One more per so long.
+    pub address_period: Duration,
     /// Whether a `client_id` may be the address of a metadata document.
     pub metadata_documents: bool,
     /// The hosts whose documents are taken; empty for any.

@@ -48,8 +48,8 @@ async fn try_register(
 ) -> Result<NewRegistration, Failure> {
     let op = &app.provider;
     let (origin, now) = (request::origin(request, app), op.clock.now());
-    let token = bearer_token(request)?.map(|token| InitialAccessToken::new(token.reveal()));
-    let admitted = registration::admit(op, token.as_ref(), &origin, now).await?;
+    let token = bearer_token(request).map(|token| token.map(|token| InitialAccessToken::new(token.reveal())));
+    let admitted = registration::admit(op, token, &origin, now).await?;
     let sent = members(request, app, payload).await?;
     Ok(registration::register(op, &admitted, &sent, &origin, now).await?)
 }
@@ -82,15 +82,17 @@ async fn try_configure(
 ) -> Result<Option<NewRegistration>, Failure> {
     let op = &app.provider;
     let (origin, now) = (request::origin(request, app), op.clock.now());
-    let token = bearer_token(request)?.map(|token| RegistrationToken::new(token.reveal()));
+    let token = bearer_token(request).map(|token| token.map(|token| RegistrationToken::new(token.reveal())));
     let owner = configuration::authenticate(op, id, token).await?;
     match *request.method() {
         Method::PUT => {
+            let editor = configuration::admit(op, owner, &origin, now).await?;
             let sent = members(request, app, payload).await?;
-            Ok(Some(configuration::replace(op, owner, &sent, &origin, now).await?))
+            Ok(Some(configuration::replace(op, editor, &sent, &origin, now).await?))
         }
         Method::DELETE => {
-            configuration::delete(op, &owner, &origin, now).await?;
+            let editor = configuration::admit(op, owner, &origin, now).await?;
+            configuration::delete(op, &editor, &origin, now).await?;
             Ok(None)
         }
         _ => Ok(Some(configuration::show(owner))),
@@ -151,7 +153,8 @@ fn refuse(request: &HttpRequest, app: &App, failure: Failure) -> HttpResponse {
             plain(request, (StatusCode::FORBIDDEN, ErrorCode::AccessDenied, description), None)
         }
         Problem::Throttled(wait) => {
-            let description = "Too many registrations were tried from this address. Try again later.";
+            let description =
+                "Too many registrations and changes were tried from this address. Try again later.";
             let wait = (RETRY_AFTER, wait.as_secs().max(1).to_string());
             let code = ErrorCode::TemporarilyUnavailable;
             plain(request, (StatusCode::TOO_MANY_REQUESTS, code, description), Some(wait))

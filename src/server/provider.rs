@@ -331,6 +331,8 @@ fn registration(config: &crate::config::registration::Registration) -> Registrat
         scope: Scope::parse(&config.scope).unwrap_or_default(),
         profile: config.profile,
         unused: Duration::from_secs(u64::from(config.unused_hours) * 3600),
+        address_burst: config.address_burst,
+        address_period: seconds(config.address_period_seconds),
         metadata_documents: config.metadata_documents,
         metadata_document_hosts: config.metadata_document_hosts.clone(),
     }

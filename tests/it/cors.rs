@@ -1,6 +1,7 @@
 //! Cross-origin reading (WHATWG Fetch §3.2): the origins of each client, on errors too, and never with credentials.
 
 use super::*;
+use crate::support::inside::Inside;
 
 const OWN: &str = "https://app.example.com";
 const OTHERS: &str = "https://elsewhere.example.com";
@@ -70,9 +71,45 @@ mod preflights {
         with_server(async |s| {
             shared_with(&preflight(s, "/token", OTHERS).send().await, None);
             with_elsewhere(s).await;
+            // All clients are read once a second at most.
+            shared_with(&preflight(s, "/token", OTHERS).send().await, None);
+            s.advance(SECOND);
             shared_with(&preflight(s, "/token", OTHERS).send().await, Some(OTHERS));
             s.disable_client("elsewhere").await;
+            s.advance(SECOND);
             shared_with(&preflight(s, "/token", OTHERS).send().await, None);
+        });
+    }
+
+    #[test]
+    fn of_many_after_a_change_one_reads_the_clients_and_nobody_waits_for_it() {
+        with_server(async |s| {
+            if s.backend == Backend::Sqlite {
+                // Its readers never wait: nobody could be seen to.
+                return;
+            }
+            shared_with(&preflight(s, "/token", OTHERS).send().await, None);
+            with_elsewhere(s).await;
+            s.advance(2 * SECOND);
+            let (mut lock, mut seen) = (Inside::of(s).await, Inside::of(s).await);
+            lock.run("BEGIN").await;
+            lock.run("LOCK TABLE clients IN ACCESS EXCLUSIVE MODE").await;
+            let readers = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'clients'::regclass \
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            let others = async {
+                while seen.numbers(readers).await != [1] {
+                    tokio::task::yield_now().await;
+                }
+                for answer in in_parallel((0..32).map(|_| preflight(s, "/token", OWN)).collect()).await {
+                    shared_with(&answer, Some(OWN));
+                }
+                assert_eq!(seen.numbers(readers).await, [1], "one reads, for all");
+                lock.run("COMMIT").await;
+            };
+            let first = preflight(s, "/token", OTHERS);
+            let (first, ()) = tokio::join!(first.send(), others);
+            shared_with(&first, Some(OTHERS));
+            shared_with(&preflight(s, "/token", OTHERS).send().await, Some(OTHERS));
         });
     }
 

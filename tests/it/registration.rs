@@ -6,10 +6,70 @@ use signet::server::background::{self, Cleanup};
 
 use super::*;
 use crate::support::inside::Inside;
-use crate::support::registrar::{asking, by_token, metadata, open};
+use crate::support::registrar::{Registered, asking, by_token, metadata, open};
 
 mod admission {
     use super::*;
+
+    #[test]
+    fn changes_count_as_registrations_of_their_address() {
+        let few = |config: &mut Config| {
+            open(config);
+            config.registration.address_burst = 4;
+            config.registration.address_period_seconds = 60;
+        };
+        with_config(few, async |s| {
+            let client = s.register(&metadata(json!({}))).await;
+            let ask = |method: &str, token: &str| {
+                s.configuring(method, &client.id, token).json(&metadata(json!({ "client_name": "Shop" })))
+            };
+            for _ in 0..3 {
+                ask("PUT", &client.token).send().await.ok();
+            }
+            let mut requests = vec![ask("PUT", &client.token), ask("DELETE", &client.token)];
+            requests.push(s.registering(&metadata(json!({}))));
+            for request in requests {
+                let answer = request.send().await;
+                answer.refused(429, "temporarily_unavailable");
+                assert_eq!(header(&answer, "retry-after"), "60");
+            }
+            // What costs nothing is not counted, and a guess at a token is told nothing.
+            ask("GET", &client.token).send().await.ok();
+            ask("PUT", "srg_guess").send().await.refused(401, "invalid_token");
+            s.advance(60 * SECOND);
+            assert_eq!(ask("DELETE", &client.token).send().await.status, 204);
+            s.registering(&metadata(json!({}))).send().await.refused(429, "temporarily_unavailable");
+        });
+    }
+
+    #[test]
+    fn a_token_is_looked_at_only_where_one_is_needed() {
+        let malformed = async |s: &Server, mode: u16| {
+            let asked = s.registering(&metadata(json!({})));
+            for value in ["Bearer", "Bearer a b", "Bearer \u{1f511}", "Basic YTpi", "x"] {
+                let answer = asked.clone().header("Authorization", value).send().await;
+                if mode == 201 {
+                    Registered::of(&answer);
+                } else {
+                    answer.refused(mode, "access_denied");
+                }
+            }
+        };
+        with_config(open, async |s| malformed(s, 201).await);
+        with_server(async |s| {
+            malformed(s, 403).await;
+            let request = s.request("GET", "/register/app").header("Authorization", "Bearer");
+            request.send().await.refused(403, "access_denied");
+        });
+        with_config(by_token, async |s| {
+            let good = s.initial_access_token(1).await;
+            let asked = s.registering(&metadata(json!({})));
+            asked.clone().header("Authorization", "Bearer").send().await.refused(400, "invalid_request");
+            let twice = asked.clone().bearer(&good).bearer(&good);
+            twice.send().await.refused(400, "invalid_request");
+            Registered::of(&asked.bearer(&good).send().await);
+        });
+    }
 
     #[test]
     fn guesses_at_initial_access_tokens_have_a_limit_for_each_address() {
@@ -22,6 +82,36 @@ mod admission {
             s.advance(31 * SECOND);
             let good = s.initial_access_token(1).await;
             assert_eq!(s.registering(&metadata(json!({}))).bearer(&good).send().await.status, 201);
+        });
+    }
+}
+
+mod descriptions {
+    use super::*;
+
+    #[test]
+    fn quote_little_of_what_is_long_and_say_what_to_do() {
+        with_config(open, async |s| {
+            let long = format!("https://app.example.com/{}", "x".repeat(60_000));
+            let fix = "Use at most 2048 bytes.";
+            for (more, fix) in [
+                (json!({ "redirect_uris": [long] }), fix),
+                (json!({ "post_logout_redirect_uris": [long] }), fix),
+                (json!({ "logo_uri": long }), fix),
+                (json!({ "request_uris": [long] }), fix),
+                (json!({ "application_type": long }), "cannot be read"),
+            ] {
+                let answer = s.registering(&metadata(more.clone())).send().await;
+                assert_eq!(answer.status, 400);
+                let told = answer.json()["error_description"].as_str().unwrap().to_owned();
+                assert!(told.len() <= 300 && told.contains(fix), "{told}");
+                let answer = s.administering("POST", "/clients").await.json(&metadata(more)).send().await;
+                assert!((400..500).contains(&answer.status) && answer.body.len() < 2000, "{}", answer.text());
+                assert!(answer.text().contains(fix), "{}", answer.text());
+            }
+            let unknown = json!({ long: 1 });
+            let answer = s.administering("POST", "/clients").await.json(&unknown).send().await;
+            assert!((400..500).contains(&answer.status) && answer.body.len() < 2000, "{}", answer.text());
         });
     }
 }

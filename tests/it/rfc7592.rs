@@ -107,6 +107,30 @@ mod s2_2_client_update_request {
     }
 
     #[test]
+    fn what_is_registered_already_is_no_change() {
+        with_config(open, async |s| {
+            let sent = metadata(json!({ "client_name": "Shop", "scope": "openid" }));
+            let client = s.register(&sent).await;
+            let mut inside = crate::support::inside::Inside::of(s).await;
+            let sql = "SELECT client_version FROM installation UNION ALL \
+                       SELECT CAST(count(*) AS BIGINT) FROM audit_event";
+            let before = inside.numbers(sql).await;
+            let put = s.configuring("PUT", &client.id, &client.token);
+            for _ in 0..3 {
+                let body = put.clone().json(&sent).send().await.ok().json();
+                assert_eq!((&body["client_name"], &body["client_id"]), (&json!("Shop"), &json!(client.id)));
+                assert_eq!(body["registration_access_token"], client.token);
+            }
+            assert_eq!(inside.numbers(sql).await, before);
+            put.clone().json(&metadata(json!({ "client_name": "Store" }))).send().await.ok();
+            assert_ne!(inside.numbers(sql).await, before);
+            // It is looked at whose it is all the same.
+            let foreign = metadata(json!({ "client_name": "Store", "client_id": "other" }));
+            put.json(&foreign).send().await.refused(400, "invalid_client_metadata");
+        });
+    }
+
+    #[test]
     fn what_registration_refuses_it_refuses_and_nothing_changes() {
         with_config(open, async |s| {
             let client = s.register(&metadata(json!({ "client_name": "Shop" }))).await;

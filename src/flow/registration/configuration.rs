@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{NewRegistration, Problem, metadata};
+use super::{NewRegistration, Problem, REGISTRATION, metadata, throttle};
 use crate::clock::Timestamp;
 use crate::flow::Provider;
 use crate::flow::admin::clients;
 use crate::flow::policy::RegistrationMode;
-use crate::flow::rejection::Rejection;
+use crate::flow::rejection::{Outcome, Rejection};
 use crate::flow::sector;
 use crate::model::audit::{Event, Origin};
 use crate::model::client::Client;
@@ -28,20 +28,24 @@ pub struct Owner {
     token: RegistrationToken,
 }
 
+/// One that may be changed now. Only [`admit`] makes one.
+#[derive(Debug)]
+pub struct Editor(Owner);
+
 /// The client with this id, if the token is its own. A client that does not exist, one that an operator registered or
-/// disabled, and a wrong token are answered alike.
+/// disabled, and a wrong token are answered alike. `token` is what came as one, if it could be read.
 ///
 /// # Errors
-/// [`Problem::Off`], [`Problem::NoToken`], `invalid_token`, or a fault.
+/// [`Problem::Off`], [`Problem::NoToken`], `invalid_request`, `invalid_token`, or a fault.
 pub async fn authenticate(
     op: &Provider,
     id: &ClientId,
-    token: Option<RegistrationToken>,
+    token: Outcome<Option<RegistrationToken>>,
 ) -> Result<Owner, Problem> {
     if op.policy.registration.mode == RegistrationMode::Off {
         return Err(Problem::Off);
     }
-    let token = token.ok_or(Problem::NoToken)?;
+    let token = token?.ok_or(Problem::NoToken)?;
     let found = op.store.client(id).await?;
     let Some(client) = found.filter(|client| is_of(client, &token)) else {
         // The same work as for a known client.
@@ -60,19 +64,29 @@ fn is_of(client: &Client, token: &RegistrationToken) -> bool {
     matches && client.registered == Registered::Dynamic && client.is_active()
 }
 
+/// Whether a client may be changed or deleted now: counted with the registrations of the address, and before anything
+/// of the request is read. Changes would otherwise be the way around the limit of registrations.
+///
+/// # Errors
+/// [`Problem::Throttled`], or a fault.
+pub async fn admit(op: &Provider, owner: Owner, origin: &Origin, now: Timestamp) -> Result<Editor, Problem> {
+    throttle(op, REGISTRATION, origin.address.as_deref(), now).await?;
+    Ok(Editor(owner))
+}
+
 /// Shows the registration (RFC 7592 §2.1). The secret is not known here any more, and is left out.
 pub fn show(owner: Owner) -> NewRegistration {
     NewRegistration { client: owner.client, secret: None, token: owner.token }
 }
 
 /// Replaces all that a client may say of itself (RFC 7592 §2.2). Id, secret and token stay, and so does what an operator
-/// has set.
+/// has set. What changes nothing costs nothing: no node has to read anything anew, and there is nothing to note.
 ///
 /// # Errors
 /// Metadata that cannot be, an id or a secret that is not this client's, or a fault.
 pub async fn replace(
     op: &Provider,
-    owner: Owner,
+    Editor(owner): Editor,
     sent: &Map<String, Value>,
     origin: &Origin,
     now: Timestamp,
@@ -81,6 +95,9 @@ pub async fn replace(
     check_identity(&client, sent, now)?;
     for _ in 0..TRIES {
         let metadata = metadata(op, sent, Some(&client.metadata), now).await?;
+        if metadata == client.metadata {
+            return Ok(NewRegistration { client, secret: None, token });
+        }
         clients::check_subjects(op, &client.metadata, &metadata)?;
         let (before, after) =
             (client.metadata.token_endpoint_auth_method, metadata.token_endpoint_auth_method);
@@ -112,7 +129,12 @@ pub async fn replace(
 ///
 /// # Errors
 /// A fault.
-pub async fn delete(op: &Provider, owner: &Owner, origin: &Origin, now: Timestamp) -> Result<(), Problem> {
+pub async fn delete(
+    op: &Provider,
+    Editor(owner): &Editor,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<(), Problem> {
     let id = &owner.client.id;
     let entry = op.audit(Event::ClientDeleted, format!("client:{id}"), now)?.client(id).origin(origin);
     // `false` is a client that another request has just deleted: it is gone, as was asked.

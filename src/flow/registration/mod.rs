@@ -13,7 +13,7 @@ use super::admin::clients::{self, CreateClient, Created};
 use super::admin::{AdminError, By};
 use super::limiter::network;
 use super::policy::RegistrationMode;
-use super::rejection::Rejection;
+use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::model::audit::{Event, Origin};
 use crate::model::client::Client;
@@ -30,9 +30,9 @@ use crate::storage::{Admission, Bucket, Registration};
 
 /// Registration access tokens begin so.
 const TOKEN_PREFIX: &str = "srg_";
-/// One address may register so many clients at once, and one more per period. Each costs a row for a day.
-const BURST: u32 = 100;
-const PERIOD: Duration = Duration::from_secs(30);
+/// What an address has to itself for registrations and for changes of what it has registered: each costs a row, and makes
+/// every node read clients anew.
+const REGISTRATION: &str = "registration";
 
 /// Why a client is not registered, changed or shown.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub enum Problem {
     Off,
     /// A token is needed, and none was sent.
     NoToken,
-    /// This address has registered too many; the next may be tried after this long.
+    /// This address has registered or changed too many; the next may be tried after this long.
     Throttled(Duration),
     /// The metadata cannot be.
     Metadata(MetadataProblem),
@@ -72,7 +72,7 @@ impl From<MetadataProblem> for Problem {
 impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
         match error {
-            AdminError::Invalid { field, message } => Self::Metadata(MetadataProblem { field, message }),
+            AdminError::Invalid { field, message } => Self::Metadata(MetadataProblem::new(field, message)),
             AdminError::Fault(rejection) => Self::Rejected(rejection),
             other => Self::Rejected(Rejection::fault(&other)),
         }
@@ -94,25 +94,26 @@ pub struct NewRegistration {
 #[derive(Debug)]
 pub struct Admitted(Option<(InitialAccessTokenHash, InitialAccessTokenId)>);
 
-/// Whether who asks may register a client: before anything of the request is read.
+/// Whether who asks may register a client: before anything of the request is read. `token` is what came as one, if it
+/// could be read; where none is needed, nobody looks at it (RFC 7591 §3).
 ///
 /// # Errors
-/// [`Problem::Off`], [`Problem::NoToken`], [`Problem::Throttled`], `invalid_token`, or a fault.
+/// [`Problem::Off`], [`Problem::NoToken`], [`Problem::Throttled`], `invalid_request`, `invalid_token`, or a fault.
 pub async fn admit(
     op: &Provider,
-    token: Option<&InitialAccessToken>,
+    token: Outcome<Option<InitialAccessToken>>,
     origin: &Origin,
     now: Timestamp,
 ) -> Result<Admitted, Problem> {
     match op.policy.registration.mode {
         RegistrationMode::Off => Err(Problem::Off),
         RegistrationMode::Open => {
-            throttle(op, "registration", origin.address.as_deref(), now).await?;
+            throttle(op, REGISTRATION, origin.address.as_deref(), now).await?;
             Ok(Admitted(None))
         }
         RegistrationMode::Token => {
-            let hash = InitialAccessTokenHash::from(token.ok_or(Problem::NoToken)?);
-            throttle(op, "registration", origin.address.as_deref(), now).await?;
+            let hash = InitialAccessTokenHash::from(&token?.ok_or(Problem::NoToken)?);
+            throttle(op, REGISTRATION, origin.address.as_deref(), now).await?;
             let id = op.store.initial_access_token(&hash, now).await?.ok_or_else(spent)?;
             Ok(Admitted(Some((hash, id))))
         }
@@ -193,7 +194,9 @@ async fn throttle(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let key = op.secrets.buckets.mac(&[what.as_bytes(), network(address).as_bytes()]);
-    match op.store.reserve_guess(&Bucket { key, period: PERIOD, burst: BURST }, now).await? {
+    let policy = &op.policy.registration;
+    let bucket = Bucket { key, period: policy.address_period, burst: policy.address_burst };
+    match op.store.reserve_guess(&bucket, now).await? {
         Admission::Admitted => Ok(()),
         Admission::Throttled(wait) => Err(Problem::Throttled(wait)),
     }
