@@ -20,6 +20,7 @@ use crate::model::session::LoginSession;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::oauth::proven::ProvenRedirectUri;
+use crate::oauth::registration::Registered;
 use crate::oauth::uri::origin_of;
 use crate::secret::{ClientId, SessionId};
 
@@ -50,6 +51,8 @@ pub struct Done {
     pub frames: Vec<Frame>,
     /// Where to go on.
     pub back: Option<String>,
+    /// The relying party whose address that is.
+    pub client: Option<Arc<Client>>,
     /// Whether that is to happen by itself; otherwise it is offered.
     pub by_itself: bool,
     /// Whether a session has ended now.
@@ -75,6 +78,14 @@ struct Wish {
 }
 
 impl Wish {
+    /// Whether the way back may be taken although there was nobody to sign out: the ID token is of a client that an
+    /// operator has registered. One that registered itself could make a redirector for everybody of its own address and
+    /// its own ID token (RFC 9700 §4.11.2).
+    fn is_vouched_for(&self) -> bool {
+        let by_operator = |client: &Arc<Client>| client.registered == Registered::Operator;
+        self.proof.is_some() && self.client.as_ref().is_some_and(by_operator)
+    }
+
     fn way_back(&self) -> Option<String> {
         let (uri, state) = self.back.as_ref()?;
         let state = state.as_deref().map(|state| ("state", state));
@@ -122,8 +133,9 @@ async fn answer(
         // All it may do is end.
         Presence::Unconfirmed(current) => (current, false),
         Presence::Nobody => {
-            let by_itself = wish.proof.is_some() || confirmed;
-            return Ok(Step::Done(Done { back: wish.way_back(), by_itself, ..Done::default() }));
+            let by_itself = confirmed || wish.is_vouched_for();
+            let back = wish.way_back();
+            return Ok(Step::Done(Done { back, client: wish.client, by_itself, ..Done::default() }));
         }
     };
     if confirmed || proves(op, &wish, &current.session) {
@@ -164,7 +176,8 @@ async fn end(
         entry = entry.client(&client.id);
     }
     op.store.end_session(session.id, EndCause::Logout, now, entry).await?;
-    Ok(Done { frames, back: wish.way_back(), by_itself: true, ended: true })
+    let back = wish.way_back();
+    Ok(Done { frames, back, client: wish.client, by_itself: true, ended: true })
 }
 
 /// The pages that the browser is to load when a session ends, each once (OpenID Connect Front-Channel Logout §2, §3).

@@ -8,13 +8,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::app::App;
 use super::body::{BodyError, FORM_LIMIT, QUERY_LIMIT};
 use super::headers::{PageSources, page, see_other};
-use super::pages::logout::{LoggedOut, Logout};
+use super::pages::logout::{Destination, LoggedOut, Logout};
 use super::{authorize, csrf, login, problem, revocation};
 use crate::digest::{base64url, base64url_decode};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
 use crate::flow::end_session::{self, Done, Frame, Question, Step};
+use crate::model::client::Client;
 use crate::oauth::params::Params;
+use crate::oauth::proven::ProvenRedirectUri;
+use crate::oauth::registration::Registered;
 
 const FORM: &str = "end-session";
 /// The form carries a whole request in base64url. None is longer than a GET may carry.
@@ -97,18 +100,31 @@ async fn take(
 }
 
 async fn finish(app: &App, done: Done) -> HttpResponse {
-    let Done { frames, back, by_itself, ended } = done;
+    let Done { frames, back, client, by_itself, ended } = done;
     // Where no session came there is none to forget: what another site makes a browser send comes without its cookies.
     let cookies = if ended { vec![SetCookie::ClearSession] } else { Vec::new() };
     let mut response = match (back, by_itself) {
         (Some(back), true) if frames.is_empty() => see_other(app, &back, &cookies),
         (None, _) if frames.is_empty() => see_other(app, "/logged-out", &cookies),
-        (next, _) => signed_out(app, &frames, LoggedOut { next, ..LoggedOut::default() }, &cookies),
+        (next, _) => {
+            let leads_to = client.as_deref().zip(next.as_deref()).filter(|_| !by_itself);
+            let leads_to = leads_to.map(|(client, uri)| destination(client, uri));
+            signed_out(app, &frames, LoggedOut { next, leads_to, ..LoggedOut::default() }, &cookies)
+        }
     };
     if ended {
         revocation::announce(app, &mut response).await;
     }
     response
+}
+
+/// Whose the way on is, for a person to judge by.
+fn destination(client: &Client, uri: &str) -> Destination {
+    Destination {
+        name: login::shown_client(client).name,
+        place: ProvenRedirectUri::restored(uri.to_owned()).csp_source(),
+        unverified: client.registered != Registered::Operator,
+    }
 }
 
 /// The page after signing out, which loads what relying parties want loaded.

@@ -255,6 +255,52 @@ mod s4_11_2_authorization_server_as_open_redirector {
             assert_eq!(vouched.get("error"), Some("invalid_scope"));
         });
     }
+
+    /// Signs alice in at a client, and asks for a logout with its ID token: with her browser, and with a stranger's.
+    async fn log_out_by_hint(s: &Server, client: &str, auth: &Auth) -> (Response, Response) {
+        let mut browser = Browser::new(s);
+        let code = browser.sign_in(&asking(client, "openid"), ALICE).await.code();
+        let tokens = Tokens::of(&auth.on(s.post("/token"), &redemption(&code)).send().await);
+        let hint = tokens.id.as_deref().unwrap();
+        let asked = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", "x")];
+        let asked = format!("/end_session?{}", encode(&asked));
+        (Browser::new(s).get(&asked).await, browser.get(&asked).await)
+    }
+
+    const AFTER: &str = "https://app.example.com/signed-out";
+
+    #[test]
+    fn a_logout_leads_nobody_on_by_itself_who_was_not_signed_in_unless_an_operator_registered_the_client() {
+        let both = |config: &mut Config| {
+            open(config);
+            config.registration.metadata_documents = true;
+        };
+        with_config(both, async |s| {
+            let said = json!({ "client_name": "Shop <b>", "post_logout_redirect_uris": [AFTER] });
+            let dynamic = s.register(&metadata(said.clone())).await;
+            let neighbour = Neighbour::start().await;
+            let id = neighbour.url("/app.json");
+            let mut document = metadata(said);
+            document["client_id"] = json!(id);
+            neighbour.serve("/app.json", 200, "application/json", document.to_string());
+            let secret = Auth::Basic(dynamic.id.clone(), dynamic.secret.clone().unwrap());
+            let back = format!("{AFTER}?state=x");
+            for (client, auth) in [(dynamic.id.clone(), secret), (id.clone(), Auth::Public(id))] {
+                let (stranger, own) = log_out_by_hint(s, &client, &auth).await;
+                assert_eq!((stranger.status, stranger.header("location")), (200, None), "{client}");
+                let html = stranger.text();
+                for shown in ["id=\"continue\"", "Shop &lt;b&gt;", "https:&#x2f;&#x2f;app.example.com<", "Nobody here has checked"] {
+                    assert!(html.contains(shown), "{shown}: {html}");
+                }
+                assert!(!html.contains("http-equiv=\"refresh\"") && !html.contains("logged-out.js"), "{html}");
+                // Whoever was signed in at it goes back.
+                assert_eq!(own.location(), back, "{client}");
+            }
+            s.patch_client("web", json!({ "post_logout_redirect_uris": [AFTER] })).await;
+            let (stranger, own) = log_out_by_hint(s, "web", &s.auth("web")).await;
+            assert_eq!((stranger.location(), own.location()), (back.as_str(), back.as_str()));
+        });
+    }
 }
 
 mod s4_14_refresh_token_protection {

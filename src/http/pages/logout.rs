@@ -2,6 +2,7 @@
 
 use minijinja::context;
 use minijinja::value::Serde;
+use serde::Serialize;
 
 use super::view::{Client, Link, Pages};
 
@@ -34,6 +35,19 @@ pub struct LoggedOut {
     pub frames: Vec<String>,
     /// Where the way leads on to, by itself once the frames have loaded.
     pub next: Option<String>,
+    /// Whose that is, where a person is to decide whether to go there.
+    pub leads_to: Option<Destination>,
+}
+
+/// Where a way on leads, in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct Destination {
+    /// The client's name. It is the client's own choice.
+    pub name: String,
+    /// The origin of its address, or its scheme.
+    pub place: String,
+    /// Whether no operator has registered the client.
+    pub unverified: bool,
 }
 
 impl Pages {
@@ -51,7 +65,7 @@ impl Pages {
     pub fn logged_out(&self, page: &LoggedOut) -> String {
         let values = context! {
             everywhere => page.everywhere, return_to => Serde(&page.return_to), frames => &page.frames,
-            next => &page.next,
+            next => &page.next, leads_to => Serde(&page.leads_to),
         };
         self.render("logged_out", "You are signed out", false, values)
     }

@@ -1,7 +1,7 @@
 //! Every page renders, keeps its names, escapes every field, and stays within the rules of the content security policy.
 
 use super::form_post::FormPost;
-use super::logout::{LoggedOut, Logout};
+use super::logout::{Destination, LoggedOut, Logout};
 use super::view::*;
 use super::words::ScopeLine;
 
@@ -65,7 +65,8 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
     };
     out.push(("logout", pages.logout(&logout)));
     out.push(("logged_out", pages.logged_out(&LoggedOut::default())));
-    let told = LoggedOut { frames: vec![own()], next: Some(own()), ..LoggedOut::default() };
+    let leads_to = Some(Destination { name: own(), place: own(), unverified: true });
+    let told = LoggedOut { frames: vec![own()], next: Some(own()), leads_to, ..LoggedOut::default() };
     out.push(("logged_out", pages.logged_out(&told)));
     let mismatch = RedirectMismatch {
         received: own(),
