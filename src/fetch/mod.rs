@@ -1,12 +1,14 @@
 //! What this server fetches from others, and what it sends them: nothing that a stranger names leads anywhere it should
 //! not (S-027), and nobody waits for a host that does not answer (R-039).
 //!
-//! `target.rs` judges the URL, `resolver.rs` the addresses of its name, by `address.rs`; `hosts.rs` remembers who does
-//! not answer; `answer.rs` reads. The whole exchange, waiting for a place included, ends within the timeout.
+//! `target.rs` judges the URL, `resolver.rs` the addresses of its name, by `address.rs`; `places.rs` says how much is asked
+//! at once on whose behalf, and `hosts.rs` remembers who does not answer; `answer.rs` reads. The whole exchange, waiting
+//! for a place included, ends within the timeout.
 
 mod address;
 mod answer;
 mod hosts;
+mod places;
 mod resolver;
 mod target;
 
@@ -20,11 +22,11 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, tls};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::monotonic_now;
-use hosts::Hosts;
+pub use places::Behalf;
+use places::Places;
 use resolver::{Checked, NotPublic};
 use target::Target;
 
@@ -34,8 +36,6 @@ const IDLE: Duration = Duration::from_secs(15);
 const KEPT: usize = 2;
 /// Most headers of an answer.
 const HEADERS: usize = 64;
-/// One host may have this part of all places.
-const SHARE: usize = 4;
 
 /// What may be fetched, and how.
 #[derive(Clone, Debug, Default)]
@@ -64,8 +64,7 @@ struct Inner {
     public: Lazy,
     /// For hosts that may be at private ones. The two share no connections.
     private: Lazy,
-    places: Arc<Semaphore>,
-    hosts: Hosts,
+    places: Places,
 }
 
 /// What was fetched.
@@ -101,6 +100,13 @@ pub enum FetchError {
     Busy,
 }
 
+impl FetchError {
+    /// Whether nobody was asked, or nobody has answered: it says nothing about what is there.
+    pub const fn says_nothing(self) -> bool {
+        matches!(self, Self::Busy | Self::Timeout | Self::Unreachable)
+    }
+}
+
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -125,6 +131,11 @@ impl Fetcher {
     /// # Errors
     /// An authority that cannot be read: one sentence.
     pub fn new(policy: FetchPolicy) -> Result<Self, String> {
+        Self::resolving(policy, resolver::system)
+    }
+
+    /// One that finds addresses in this way.
+    fn resolving(policy: FetchPolicy, ask: resolver::Ask) -> Result<Self, String> {
         let mut authorities = Vec::new();
         for pem in &policy.trusted_authorities {
             let found = Certificate::from_pem_bundle(pem).unwrap_or_default();
@@ -133,10 +144,8 @@ impl Fetcher {
             }
             authorities.extend(found);
         }
-        let most = policy.max_concurrent.max(1);
-        let lookups = Arc::new(Semaphore::new(most));
         let client = |may_be_private| {
-            let resolver = Checked { may_be_private, lookups: Arc::clone(&lookups) };
+            let resolver = Checked { may_be_private, ask };
             let client = Lazy { resolver, authorities: authorities.clone(), made: OnceLock::new() };
             // What was configured is tried before anything listens.
             if !authorities.is_empty() {
@@ -150,27 +159,36 @@ impl Fetcher {
                 private_hosts: policy.private_hosts,
                 public: client(false)?,
                 private: client(true)?,
-                places: Arc::new(Semaphore::new(most)),
-                hosts: Hosts::new((most / SHARE).max(1)),
+                places: Places::new(policy.max_concurrent),
             }),
         })
+    }
+
+    /// One exchange may take so long.
+    pub fn timeout(&self) -> Duration {
+        self.inner.timeout
     }
 
     /// Fetches a document.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn get(&self, url: &str, accept: &'static str) -> Result<Fetched, FetchError> {
+    pub async fn get(&self, url: &str, accept: &'static str, behalf: &Behalf) -> Result<Fetched, FetchError> {
         let target = target::judge(url, &self.inner.private_hosts)?;
         let request = self.client(&target)?.get(target.url.clone()).header(ACCEPT, accept);
-        self.bounded(&target.host, async { answer::document(send(request).await?).await }).await
+        self.exchange((&target.host, behalf), request, answer::document).await
     }
 
     /// Posts a form and tells the status of the answer.
     ///
     /// # Errors
     /// [`FetchError`], but never [`FetchError::Status`].
-    pub async fn post_form(&self, url: &str, form: &[(&str, &str)]) -> Result<u16, FetchError> {
+    pub async fn post_form(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        behalf: &Behalf,
+    ) -> Result<u16, FetchError> {
         let target = target::judge(url, &self.inner.private_hosts)?;
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self
@@ -179,7 +197,8 @@ impl Fetcher {
             .header(ACCEPT, "*/*")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
-        self.bounded(&target.host, async { Ok(send(request).await?.status().as_u16()) }).await
+        let status = |response: Response| std::future::ready(Ok(response.status().as_u16()));
+        self.exchange((&target.host, behalf), request, status).await
     }
 
     fn client(&self, target: &Target) -> Result<&Client, FetchError> {
@@ -187,31 +206,25 @@ impl Fetcher {
     }
 
     /// An exchange with a host, once there is a place for it, and all of it in time.
-    async fn bounded<T>(
+    async fn exchange<T, F: Future<Output = Result<T, FetchError>>>(
         &self,
-        host: &str,
-        exchange: impl Future<Output = Result<T, FetchError>>,
+        (host, behalf): (&str, &Behalf),
+        request: RequestBuilder,
+        read: impl FnOnce(Response) -> F,
     ) -> Result<T, FetchError> {
-        let hosts = &self.inner.hosts;
+        let places = &self.inner.places;
         let began = monotonic_now();
         let until = Instant::from_std(began + self.inner.timeout);
-        let of_host = hosts.admit(host, began).ok_or(FetchError::Busy)?;
-        let places = timeout_at(until, self.places(of_host)).await.ok().flatten();
-        let _places = places.filter(|_| Instant::now() < until).ok_or(FetchError::Busy)?;
+        let place = timeout_at(until, places.take(behalf, host, began)).await.ok().flatten();
+        let place = place.filter(|_| Instant::now() < until).ok_or(FetchError::Busy)?;
         let waited = monotonic_now().saturating_duration_since(began);
-        let outcome = timeout_at(until, exchange).await.unwrap_or(Err(FetchError::Timeout));
-        let error = outcome.as_ref().err().copied();
-        if let Some(answered) = is_there(error, waited, self.inner.timeout) {
-            hosts.note(host, answered, monotonic_now());
+        let sent = timeout_at(until, resolver::within(Arc::clone(&place), send(request))).await;
+        let sent = sent.unwrap_or(Err(FetchError::Timeout));
+        // Whoever has begun to answer is there, however long the rest takes.
+        if let Some(answered) = is_there(sent.as_ref().err().copied(), waited, self.inner.timeout) {
+            places.note(behalf, host, answered, monotonic_now());
         }
-        outcome
-    }
-
-    /// A place with this host, then one of all: who waits for a slow host keeps nobody else waiting.
-    async fn places(&self, of_host: Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
-        let first = of_host.acquire_owned().await.ok()?;
-        let second = Arc::clone(&self.inner.places).acquire_owned().await.ok()?;
-        Some([first, second])
+        timeout_at(until, read(sent?)).await.unwrap_or(Err(FetchError::Timeout))
     }
 }
 

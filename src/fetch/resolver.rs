@@ -6,17 +6,33 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Semaphore;
-
+use super::places::Place;
 use super::target::{is_allowed, is_localhost};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Resolves with what the operating system asks.
+/// What knows the addresses of a name, blocking.
+pub(super) type Ask = fn(&str) -> io::Result<Vec<SocketAddr>>;
+
+/// What the operating system asks.
+pub(super) fn system(name: &str) -> io::Result<Vec<SocketAddr>> {
+    (name, 0_u16).to_socket_addrs().map(Iterator::collect)
+}
+
+tokio::task_local! {
+    /// The place of the exchange that this task is about to begin.
+    static PLACE: Place;
+}
+
+/// An exchange that has a place: its lookups have it, too.
+pub(super) fn within<F: Future>(place: Place, exchange: F) -> impl Future<Output = F::Output> {
+    PLACE.scope(place, exchange)
+}
+
+/// Resolves for those who have a place.
 #[derive(Clone, Debug)]
 pub(super) struct Checked {
     pub(super) may_be_private: bool,
-    /// A lookup cannot be called off: it may outlive whoever asked for it, so these bound the threads it takes.
-    pub(super) lookups: Arc<Semaphore>,
+    pub(super) ask: Ask,
 }
 
 /// A name leads only to addresses that may not be asked.
@@ -33,11 +49,16 @@ impl std::error::Error for NotPublic {}
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let (may_be_private, lookups) = (self.may_be_private, Arc::clone(&self.lookups));
+        let (may_be_private, ask) = (self.may_be_private, self.ask);
+        // Now, in the task of the exchange, and not when it is first waited for.
+        let place = PLACE.try_with(Arc::clone).map_err(io::Error::other);
         Box::pin(async move {
             let name = name.as_str();
-            let found =
-                if is_localhost(name) { this_machine() } else { look_up(name.to_owned(), lookups).await? };
+            let found = if is_localhost(name) {
+                this_machine()
+            } else {
+                look_up(name.to_owned(), ask, place?).await?
+            };
             let allowed = allowed(found, may_be_private)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -57,11 +78,12 @@ fn this_machine() -> Vec<SocketAddr> {
     loopback.map(|address| SocketAddr::new(address, 0)).to_vec()
 }
 
-async fn look_up(name: String, lookups: Arc<Semaphore>) -> io::Result<Vec<SocketAddr>> {
-    let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
+/// A lookup cannot be called off, and may outlive whoever asked for it: it keeps the place until it ends, so that the
+/// places bound the threads that lookups take, too.
+async fn look_up(name: String, ask: Ask, place: Place) -> io::Result<Vec<SocketAddr>> {
     let asking = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        (name.as_str(), 0_u16).to_socket_addrs().map(Iterator::collect)
+        let _place = place;
+        ask(&name)
     });
     asking.await.map_err(io::Error::other)?
 }
@@ -90,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn this_machines_names_are_known_without_a_resolver() {
-        let resolver = |may_be_private| Checked { may_be_private, lookups: Arc::new(Semaphore::new(1)) };
+        let resolver = |may_be_private| Checked { may_be_private, ask: system };
         for name in ["localhost", "rp.localhost"] {
             assert!(resolver(false).resolve(name.parse().unwrap()).await.is_err(), "{name}");
             let found: Vec<_> = resolver(true).resolve(name.parse().unwrap()).await.unwrap().collect();

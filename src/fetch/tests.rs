@@ -47,7 +47,12 @@ fn local(timeout: Duration) -> Fetcher {
 }
 
 async fn outcome(fetcher: &Fetcher, address: SocketAddr) -> Result<Vec<u8>, FetchError> {
-    fetcher.get(&format!("http://{address}/x"), "application/json").await.map(|fetched| fetched.body)
+    asked_by(fetcher, address, &Behalf::Operator).await
+}
+
+async fn asked_by(fetcher: &Fetcher, address: SocketAddr, behalf: &Behalf) -> Result<Vec<u8>, FetchError> {
+    let fetched = fetcher.get(&format!("http://{address}/x"), "application/json", behalf).await;
+    fetched.map(|fetched| fetched.body)
 }
 
 fn head(more: &str) -> Vec<u8> {
@@ -62,7 +67,8 @@ async fn a_document_comes_with_its_type_and_age() {
     ]
     .concat();
     let (address, _) = answering(answer).await;
-    let fetched = local(LONG).get(&format!("http://{address}/x"), "application/json").await.unwrap();
+    let fetched =
+        local(LONG).get(&format!("http://{address}/x"), "application/json", &Behalf::Operator).await.unwrap();
     assert_eq!(fetched.body, b"[]");
     assert_eq!(fetched.media_type.as_deref(), Some("application/json"));
     assert_eq!(fetched.max_age, Some(Duration::from_secs(60)));
@@ -80,7 +86,8 @@ async fn what_is_sent_names_the_server_and_nothing_else() {
         said.send(String::from_utf8_lossy(&bytes[..read]).into_owned()).unwrap();
         let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n").await;
     });
-    let status = local(LONG).post_form(&format!("http://{address}/x?y"), &[("a", "b c&d")]).await;
+    let status =
+        local(LONG).post_form(&format!("http://{address}/x?y"), &[("a", "b c&d")], &Behalf::Operator).await;
     assert_eq!(status, Ok(302), "told, not followed");
     let request = hear.recv().await.unwrap().to_lowercase();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -224,11 +231,76 @@ async fn one_host_has_a_part_of_the_places() {
 async fn who_finds_no_place_in_time_is_told_and_nobody_is_asked() {
     let (good, seen) = answering([head(""), b"[]".to_vec()].concat()).await;
     let fetcher = local(SHORT);
-    let all = Arc::clone(&fetcher.inner.places).acquire_many_owned(8).await.unwrap();
+    let places = &fetcher.inner.places;
+    let mut all = Vec::new();
+    for number in 0..8 {
+        all.push(places.take(&Behalf::Operator, &format!("{number}:443"), monotonic_now()).await.unwrap());
+    }
     assert_eq!(outcome(&fetcher, good).await, Err(FetchError::Busy));
     assert_eq!(seen.load(Ordering::SeqCst), 0);
     drop(all);
     assert_eq!(outcome(&fetcher, good).await.unwrap(), b"[]");
+}
+
+#[tokio::test]
+async fn a_host_that_has_begun_to_answer_is_there_however_slow_the_rest() {
+    let (drip, seen) = server(|mut stream| async move {
+        let _ = stream.write_all(&head("")).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let fetcher = local(SHORT);
+    for asked in 1..=6 {
+        assert_eq!(outcome(&fetcher, drip).await, Err(FetchError::Timeout));
+        assert_eq!(seen.load(Ordering::SeqCst), asked);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_strangers_call_silent_is_asked_for_operators() {
+    let (silent, seen) = server(|stream| async move {
+        let _stream = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let fetcher = local(Duration::from_millis(50));
+    let stranger = Behalf::Stranger("192.0.2.1".to_owned());
+    for _ in 0..5 {
+        assert_eq!(asked_by(&fetcher, silent, &stranger).await, Err(FetchError::Timeout));
+    }
+    assert_eq!(asked_by(&fetcher, silent, &stranger).await, Err(FetchError::Busy));
+    assert_eq!(asked_by(&fetcher, silent, &Behalf::Operator).await, Err(FetchError::Timeout));
+    assert_eq!(seen.load(Ordering::SeqCst), 6);
+}
+
+/// Whether [`stalled`] may end.
+static GATE: (std::sync::Mutex<bool>, std::sync::Condvar) =
+    (std::sync::Mutex::new(false), std::sync::Condvar::new());
+
+/// Finds nothing, once the gate is open.
+fn stalled(_: &str) -> std::io::Result<Vec<SocketAddr>> {
+    let open = GATE.0.lock().unwrap();
+    drop(GATE.1.wait_timeout_while(open, LONG, |open| !*open).unwrap());
+    Ok(Vec::new())
+}
+
+#[tokio::test]
+async fn a_lookup_keeps_its_place_until_it_ends() {
+    let policy = FetchPolicy { timeout: SHORT, max_concurrent: 8, ..FetchPolicy::default() };
+    let fetcher = Fetcher::resolving(policy, stalled).unwrap();
+    let stranger = Behalf::Stranger("192.0.2.1".to_owned());
+    let ask = async |behalf| fetcher.get("https://rp.example.com/x", "*/*", behalf).await.map(|_| ());
+    assert_eq!(ask(&stranger).await, Err(FetchError::Timeout));
+    assert_eq!(ask(&stranger).await, Err(FetchError::Busy), "the lookup is still under way");
+    assert_eq!(ask(&Behalf::Operator).await, Err(FetchError::Timeout), "which takes nothing from others");
+    *GATE.0.lock().unwrap() = true;
+    GATE.1.notify_all();
+    let mut again = ask(&stranger).await;
+    while again == Err(FetchError::Busy) {
+        tokio::task::yield_now().await;
+        again = ask(&stranger).await;
+    }
+    assert_eq!(again, Err(FetchError::Unreachable));
 }
 
 #[tokio::test]
@@ -237,7 +309,7 @@ async fn a_name_that_leads_to_this_machine_is_not_asked_unless_it_is_listed() {
     let strict = fetcher(LONG, 1, &[]);
     for host in ["localhost", "rp.localhost"] {
         let url = format!("https://{host}:{}/", address.port());
-        let refused = strict.get(&url, "*/*").await.unwrap_err();
+        let refused = strict.get(&url, "*/*", &Behalf::Operator).await.unwrap_err();
         assert_eq!(refused, FetchError::Forbidden("its host is at no public address"), "{host}");
     }
     for url in [
@@ -245,13 +317,19 @@ async fn a_name_that_leads_to_this_machine_is_not_asked_unless_it_is_listed() {
         format!("https://{address}/"),
         format!("http://localhost:{}/", address.port()),
     ] {
-        assert!(matches!(strict.get(&url, "*/*").await, Err(FetchError::Forbidden(_))), "{url}");
-        assert!(matches!(strict.post_form(&url, &[]).await, Err(FetchError::Forbidden(_))), "{url}");
+        assert!(
+            matches!(strict.get(&url, "*/*", &Behalf::Operator).await, Err(FetchError::Forbidden(_))),
+            "{url}"
+        );
+        assert!(
+            matches!(strict.post_form(&url, &[], &Behalf::Operator).await, Err(FetchError::Forbidden(_))),
+            "{url}"
+        );
     }
     assert_eq!(seen.load(Ordering::SeqCst), 0);
     let listed = fetcher(LONG, 1, &[&format!("localhost:{}", address.port())]);
     let url = format!("http://localhost:{}/", address.port());
-    assert_eq!(listed.get(&url, "*/*").await.unwrap().body, b"[]");
+    assert_eq!(listed.get(&url, "*/*", &Behalf::Operator).await.unwrap().body, b"[]");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use signet_verify::jose::claims::{Claims, Expect};
 use signet_verify::jose::jws::{self, Claimed, NO_TYP, Rejected};
 
 use super::Provider;
+use super::behalf;
+use super::claimant::Claimant;
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::digest::{Digest32, sha256};
@@ -15,7 +17,9 @@ use crate::jose::verification_keys::VerificationKeys;
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
 use crate::oauth::client_metadata::Profile;
+use crate::oauth::error::ErrorCode;
 use crate::oauth::profile::AssertionAudience;
+use crate::oauth::registration::Registered;
 use crate::secret::{ClientAssertion, ClientId};
 
 /// The one `client_assertion_type` (RFC 7523 §2.2).
@@ -30,6 +34,8 @@ const ENDPOINTS: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
 /// `exp` may lie so far ahead, and a client's clock may run so much ahead of ours.
 const CLOCK_AHEAD: Duration = Duration::from_secs(10);
+/// One of a client that no operator has registered may be good for so long at most: each leaves a row until its end.
+const LONGEST_OF_STRANGERS: Duration = Duration::from_secs(300);
 /// The clocks of two nodes differ by less: until then after its end, no node may meet an assertion anew.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// No client id is longer.
@@ -80,8 +86,17 @@ impl SingleUse {
     /// Uses it up: one statement, on all nodes.
     ///
     /// # Errors
-    /// `invalid_client` where it has been used before; a storage fault is 503, and the client signs anew.
-    pub async fn use_up(&self, op: &Provider) -> Outcome<()> {
+    /// `invalid_client` where it has been used before; a storage fault is 503, and the client signs anew. So is too many
+    /// of a client that no operator has registered, whose row would stay: such an assertion is not used up.
+    pub async fn use_up(&self, op: &Provider, client: &Client, now: Timestamp) -> Outcome<()> {
+        let stranger = client.registered != Registered::Operator;
+        if stranger && !op.assertions.admit(Some(client.id.as_str()), now) {
+            return Err(Rejection::hidden(
+                ErrorCode::TemporarilyUnavailable,
+                "This client has authenticated too often. Send the same request again in a moment.",
+                "assertions of this client",
+            ));
+        }
         if op.store.use_assertion(&self.id, self.forget_at).await? {
             return Ok(());
         }
@@ -90,13 +105,16 @@ impl SingleUse {
 }
 
 /// Verifies an assertion for a client: the registered algorithm, the signature under its keys or its secret, the claims.
+/// `address` is whose request it is.
 ///
 /// # Errors
-/// `invalid_client`, the same for everything that can be wrong; a fault where the sealed secret does not open.
+/// `invalid_client`, the same for everything that can be wrong; `temporarily_unavailable` where the client's keys are not
+/// known and could not be asked for; a fault where the sealed secret does not open.
 pub async fn verify(
     op: &Provider,
     client: &Client,
     assertion: &Assertion,
+    address: Option<&str>,
     now: Timestamp,
 ) -> Outcome<SingleUse> {
     let metadata = &client.metadata;
@@ -109,7 +127,7 @@ pub async fn verify(
     let expect = Expect { required: REQUIRED, ..Expect::new(&TYPES, client.id.as_str(), now.millis()) }
         .audience(&audiences);
     let claims = match metadata.token_endpoint_auth_method {
-        AuthMethod::PrivateKeyJwt => under_its_keys(op, client, assertion, &expect).await?,
+        AuthMethod::PrivateKeyJwt => under_its_keys(op, (client, address), assertion, &expect).await?,
         AuthMethod::ClientSecretJwt => under_its_secret(op, client, assertion, &expect)?,
         _ => return Err(Rejection::invalid_client("not the registered authentication method")),
     };
@@ -119,15 +137,18 @@ pub async fn verify(
 /// `private_key_jwt`.
 async fn under_its_keys(
     op: &Provider,
-    client: &Client,
+    (client, address): (&Client, Option<&str>),
     assertion: &Assertion,
     expect: &Expect<'_>,
 ) -> Outcome<Claims> {
     let now = Timestamp::from_millis(expect.now_millis);
     let verify = |keys: &VerificationKeys| jws::verify(assertion.jwt.reveal(), keys, expect);
-    let signer = (client, assertion.claimed.kid.as_deref());
-    let verified = op.client_keys.verify(op, signer, now, verify).await;
-    verified.map(|verified| verified.claims).map_err(Rejection::invalid_client)
+    let behalf = behalf::of(client, address);
+    let claimant = Claimant { client, kid: assertion.claimed.kid.as_deref(), behalf: &behalf };
+    let verified = op.client_keys.verify(op, claimant, now, verify).await;
+    verified
+        .map(|verified| verified.claims)
+        .map_err(|unverified| unverified.rejection(Rejection::invalid_client))
 }
 
 /// `client_secret_jwt`.
@@ -154,7 +175,11 @@ fn single_use(client: &Client, claims: &Claims, now: Timestamp) -> Outcome<Singl
     if !may_be_list && !claims.get("aud").is_some_and(Value::is_string) {
         return Err(Rejection::invalid_client("aud of the assertion is a list"));
     }
-    let longest = Duration::from_secs(profile.longest_assertion());
+    let of_profile = Duration::from_secs(profile.longest_assertion());
+    let longest = match client.registered {
+        Registered::Operator => of_profile,
+        Registered::Dynamic | Registered::Document => of_profile.min(LONGEST_OF_STRANGERS),
+    };
     let Some(exp) = claims.millis("exp").map(Timestamp::from_millis) else {
         return Err(Rejection::invalid_client("exp of the assertion is no date"));
     };

@@ -77,12 +77,14 @@ impl AuthenticatedClient {
 
 /// Checks credentials against the registration. Unknown clients, wrong secrets and signatures, disabled clients and
 /// methods that are not the registered one answer alike (S-024). An assertion is used up last, when all else holds.
+/// `address` is whose request it is.
 ///
 /// # Errors
-/// `invalid_client`, or a storage fault.
+/// `invalid_client`, `temporarily_unavailable` where it could not be found out, or a storage fault.
 pub async fn authenticate(
     op: &Provider,
     credentials: &Credentials,
+    address: Option<&str>,
     now: Timestamp,
 ) -> Outcome<AuthenticatedClient> {
     let id = credentials.client_id();
@@ -93,18 +95,19 @@ pub async fn authenticate(
         }
         return Err(Rejection::invalid_client("unknown client"));
     };
-    client = document::current(op, client, now).await?;
-    let mut checked = check(op, &client, credentials, now).await;
-    if checked.is_err() {
+    client = document::current(op, client, address, now).await?;
+    let mut checked = check(op, &client, credentials, address, now).await;
+    // What could not be found out has nothing to do with the copy.
+    if checked.as_ref().is_err_and(|why| why.code != ErrorCode::TemporarilyUnavailable) {
         // The copy may be a second old, and the secret newer. It is the one read that an unknown client costs, too.
         let Some(current) = op.clients.reread(&op.store, id).await? else {
             return Err(Rejection::invalid_client("unknown client"));
         };
         client = current;
-        checked = check(op, &client, credentials, now).await;
+        checked = check(op, &client, credentials, address, now).await;
     }
     if let Some(assertion) = checked? {
-        assertion.use_up(op).await?;
+        assertion.use_up(op, &client, now).await?;
     }
     Ok(AuthenticatedClient(client))
 }
@@ -114,6 +117,7 @@ async fn check(
     op: &Provider,
     client: &Client,
     credentials: &Credentials,
+    address: Option<&str>,
     now: Timestamp,
 ) -> Outcome<Option<SingleUse>> {
     let wrong = || Rejection::invalid_client("wrong secret");
@@ -124,7 +128,7 @@ async fn check(
         // What is registered decides, not whether a secret happens to be stored (W-057).
         Credentials::Public(_) => client.metadata.is_public().then_some(None).ok_or_else(wrong),
         Credentials::Assertion(assertion) => {
-            client_assertion::verify(op, client, assertion, now).await.map(Some)
+            client_assertion::verify(op, client, assertion, address, now).await.map(Some)
         }
     };
     if !credentials.are_of(client.metadata.token_endpoint_auth_method) {

@@ -1,7 +1,8 @@
 //! The public keys of clients: by value, or fetched from where the client publishes them.
 //!
 //! A fetched set serves as long as its answer says, within bounds; a key that is not in it is looked for again, but not
-//! oftener than is good for both; and where a fetch fails, the former set serves on (OpenID Connect Core §10.1.1).
+//! oftener than is good for both; and where a fetch fails, the former set serves on (OpenID Connect Core §10.1.1). What
+//! could not be asked for says nothing of the client, and is no refusal.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,8 +12,9 @@ use std::time::Duration;
 use signet_verify::jose::jws::Rejected;
 
 use super::Provider;
+use super::claimant::{Claimant, Unverified};
 use crate::clock::Timestamp;
-use crate::fetch::Fetched;
+use crate::fetch::{Behalf, FetchError, Fetched};
 use crate::jose::verification_keys::VerificationKeys;
 use crate::model::client::Client;
 use crate::secret::ClientId;
@@ -25,6 +27,8 @@ const SHORTEST: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How long a set serves where the client's server does not answer.
 const STALE: Duration = Duration::from_secs(24 * 3600);
+/// And how long where it answers that there is none (404, 410): that is no outage, and may be a slip.
+const GONE: Duration = Duration::from_secs(3600);
 /// A client's server is asked no oftener, whatever comes in in its name.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The sets of at most so many clients are kept.
@@ -62,6 +66,19 @@ struct Kept {
     fetched_at: Timestamp,
     fresh_until: Timestamp,
     asked_at: Option<Timestamp>,
+    /// Since when it has been answered that there is none.
+    gone_at: Option<Timestamp>,
+    /// Whether nothing was answered the last time.
+    silent: bool,
+}
+
+type Found = Result<Arc<VerificationKeys>, Unverified>;
+
+/// Why no set was had.
+#[derive(Debug)]
+enum Missed {
+    Fetch(FetchError),
+    NoSet(String),
 }
 
 /// What somebody needs of the keys.
@@ -83,49 +100,43 @@ enum Next {
 }
 
 impl ClientKeys {
-    /// The keys to verify what a client has signed; `kid` as its header names it: one that is unknown is looked for
-    /// where the client publishes its keys, as often as is good for both.
+    /// The keys to verify what a client has signed: one whose name is unknown is looked for where the client publishes its
+    /// keys, as often as is good for both.
     ///
     /// # Errors
-    /// Why there are none, for the log.
-    pub async fn of(
-        &self,
-        op: &Provider,
-        client: &Client,
-        kid: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Arc<VerificationKeys>, &'static str> {
+    /// Why there are none.
+    pub async fn of(&self, op: &Provider, claimant: Claimant<'_>, now: Timestamp) -> Found {
+        let client = claimant.client;
         match (&client.metadata.jwks, &client.metadata.jwks_uri) {
             (Some(jwks), _) => self.by_value(client, jwks, now),
-            (None, Some(uri)) => self.by_reference(op, (client, uri), Wanted::Key(kid), now).await,
-            (None, None) => Err("the client has no keys"),
+            (None, Some(uri)) => self.by_reference(op, (claimant, uri), Wanted::Key(claimant.kid), now).await,
+            (None, None) => Err(Unverified::Refused("the client has no keys")),
         }
     }
 
-    /// Verifies what a client has signed, by what `verify` says of a key set; `kid` as its header names it. Where no key
-    /// fits, those that the client publishes by now get one more try: it may have replaced one under the same name, or
+    /// Verifies what a client has signed, by what `verify` says of a key set. Where no key fits, those that the client publishes by now get one more try: it may have replaced one under the same name, or
     /// name none.
     ///
     /// # Errors
-    /// Why nothing has verified, for the log.
+    /// Why nothing has verified.
     pub async fn verify<T>(
         &self,
         op: &Provider,
-        (client, kid): (&Client, Option<&str>),
+        claimant: Claimant<'_>,
         now: Timestamp,
         verify: impl Fn(&VerificationKeys) -> Result<T, Rejected>,
-    ) -> Result<T, &'static str> {
-        let keys = self.of(op, client, kid, now).await?;
+    ) -> Result<T, Unverified> {
+        let keys = self.of(op, claimant, now).await?;
         let rejected = match verify(&keys) {
             Ok(verified) => return Ok(verified),
             Err(rejected) => rejected,
         };
         if !may_be_another_key(rejected) {
-            return Err(rejected.reason());
+            return Err(rejected.into());
         }
-        match self.others(op, client, &keys, now).await {
-            Some(others) => verify(&others).map_err(Rejected::reason),
-            None => Err(rejected.reason()),
+        match self.others(op, claimant, &keys, now).await {
+            Some(others) => verify(&others).map_err(Unverified::from),
+            None => Err(rejected.into()),
         }
     }
 
@@ -134,28 +145,23 @@ impl ClientKeys {
     pub async fn others(
         &self,
         op: &Provider,
-        client: &Client,
+        claimant: Claimant<'_>,
         tried: &Arc<VerificationKeys>,
         now: Timestamp,
     ) -> Option<Arc<VerificationKeys>> {
-        let uri = client.metadata.jwks_uri.as_ref()?;
-        let found = self.by_reference(op, (client, uri), Wanted::Others(tried), now).await.ok()?;
+        let uri = claimant.client.metadata.jwks_uri.as_ref()?;
+        let found = self.by_reference(op, (claimant, uri), Wanted::Others(tried), now).await.ok()?;
         (!Arc::ptr_eq(&found, tried)).then_some(found)
     }
 
-    fn by_value(
-        &self,
-        client: &Client,
-        jwks: &serde_json::Value,
-        now: Timestamp,
-    ) -> Result<Arc<VerificationKeys>, &'static str> {
+    fn by_value(&self, client: &Client, jwks: &serde_json::Value, now: Timestamp) -> Found {
         let slot = self.slot(&client.id, Source::Value(client.updated_at), now);
         let mut kept = slot.kept();
         if let Some(keys) = &kept.keys {
             return Ok(Arc::clone(keys));
         }
         let keys = VerificationKeys::from_jwks(jwks.to_string().as_bytes());
-        let keys = Arc::new(keys.map_err(|_| "the client's keys cannot be used")?);
+        let keys = Arc::new(keys.map_err(|_| Unverified::Refused("the client's keys cannot be used"))?);
         kept.keys = Some(Arc::clone(&keys));
         Ok(keys)
     }
@@ -163,27 +169,34 @@ impl ClientKeys {
     async fn by_reference(
         &self,
         op: &Provider,
-        (client, uri): (&Client, &String),
+        (claimant, uri): (Claimant<'_>, &String),
         wanted: Wanted<'_>,
         now: Timestamp,
-    ) -> Result<Arc<VerificationKeys>, &'static str> {
-        let slot = self.slot(&client.id, Source::Reference(uri.clone()), now);
+    ) -> Found {
+        let slot = self.slot(&claimant.client.id, Source::Reference(uri.clone()), now);
         if let Some(answer) = slot.answer(wanted, now) {
             return answer;
         }
-        let _turn = slot.turn.lock().await;
+        // One fetch ends in half of that. Where several before this have come to nothing for want of a place, so would it.
+        let turn = tokio::time::timeout(op.fetch.timeout() * 2, slot.turn.lock()).await;
+        let Ok(_turn) = turn else { return slot.kept().usable(now, true) };
         // Whoever has waited finds what the one before has brought.
         if let Some(answer) = slot.answer(wanted, now) {
             return answer;
         }
-        match fetch(op, uri).await {
-            Ok((keys, fetched)) => slot.kept().put(keys, fetched.max_age, now),
-            Err(problem) => {
-                tracing::warn!(client = client.id.0, problem, "the keys of a client cannot be had");
-                slot.kept().asked_at = Some(now);
+        let missed = match fetch(op, uri, claimant.behalf).await {
+            Ok((keys, fetched)) => {
+                slot.kept().put(keys, fetched.max_age, now);
+                None
             }
-        }
-        slot.answer(wanted, now).unwrap_or(Err("the client's keys cannot be fetched"))
+            Err(missed) => {
+                tracing::warn!(client = claimant.client.id.0, problem = %missed, "the keys of a client cannot be had");
+                slot.kept().miss(&missed, now);
+                Some(missed)
+            }
+        };
+        let unasked = missed.is_some_and(|missed| missed.says_nothing());
+        slot.kept().usable(now, unasked)
     }
 
     fn slot(&self, client: &ClientId, source: Source, now: Timestamp) -> Arc<Slot> {
@@ -215,22 +228,19 @@ impl Slot {
     }
 
     /// `None` where the client's server is to be asked.
-    fn answer(
-        &self,
-        wanted: Wanted<'_>,
-        now: Timestamp,
-    ) -> Option<Result<Arc<VerificationKeys>, &'static str>> {
-        match self.kept().next(wanted, now) {
+    fn answer(&self, wanted: Wanted<'_>, now: Timestamp) -> Option<Found> {
+        let kept = self.kept();
+        match kept.next(wanted, now) {
             Next::Use(keys) => Some(Ok(keys)),
             Next::Ask => None,
-            Next::GiveUp => Some(Err("the client's keys could not be fetched a moment ago")),
+            Next::GiveUp => Some(kept.usable(now, kept.silent)),
         }
     }
 }
 
 impl Kept {
     fn next(&self, wanted: Wanted<'_>, now: Timestamp) -> Next {
-        let usable = self.keys.as_ref().filter(|_| now.since(self.fetched_at) < STALE);
+        let usable = self.served(now);
         let may_ask = self.asked_at.is_none_or(|at| now.since(at) >= PAUSE);
         match usable {
             Some(keys) if !may_ask || (now < self.fresh_until && wanted.is_met(keys)) => {
@@ -248,7 +258,49 @@ impl Kept {
             fetched_at: now,
             fresh_until: now.plus(fresh),
             asked_at: Some(now),
+            gone_at: None,
+            silent: false,
         };
+    }
+
+    /// Remembers that no set was had. Where nobody was asked, the next one may ask at once.
+    fn miss(&mut self, missed: &Missed, now: Timestamp) {
+        if matches!(missed, Missed::Fetch(FetchError::Busy)) {
+            return;
+        }
+        self.asked_at = Some(now);
+        self.silent = missed.says_nothing();
+        if matches!(missed, Missed::Fetch(FetchError::Status(404 | 410))) {
+            self.gone_at.get_or_insert(now);
+        }
+    }
+
+    /// The set that serves still, fresh or not.
+    fn served(&self, now: Timestamp) -> Option<&Arc<VerificationKeys>> {
+        let gone = self.gone_at.is_some_and(|at| now.since(at) >= GONE);
+        self.keys.as_ref().filter(|_| !gone && now.since(self.fetched_at) < STALE)
+    }
+
+    /// The same, where there is none to be had; `unasked` where that says nothing of the client.
+    fn usable(&self, now: Timestamp, unasked: bool) -> Found {
+        let why = "the client's keys could not be fetched";
+        let none = if unasked { Unverified::Unasked(why) } else { Unverified::Refused(why) };
+        self.served(now).map(Arc::clone).ok_or(none)
+    }
+}
+
+impl std::fmt::Display for Missed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fetch(error) => error.fmt(f),
+            Self::NoSet(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Missed {
+    const fn says_nothing(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.says_nothing())
     }
 }
 
@@ -274,10 +326,11 @@ const fn may_be_another_key(rejected: Rejected) -> bool {
 }
 
 /// Fetches a key set. Its media type is not asked for: many servers say of a JWKS that it is text.
-async fn fetch(op: &Provider, uri: &str) -> Result<(VerificationKeys, Fetched), String> {
-    let fetched = op.fetch.get(uri, "application/jwk-set+json, application/json").await;
-    let fetched = fetched.map_err(|error| error.to_string())?;
-    let keys = VerificationKeys::from_jwks(&fetched.body).map_err(|error| error.to_string())?;
+async fn fetch(op: &Provider, uri: &str, behalf: &Behalf) -> Result<(VerificationKeys, Fetched), Missed> {
+    let fetched = op.fetch.get(uri, "application/jwk-set+json, application/json", behalf).await;
+    let fetched = fetched.map_err(Missed::Fetch)?;
+    let keys =
+        VerificationKeys::from_jwks(&fetched.body).map_err(|error| Missed::NoSet(error.to_string()))?;
     Ok((keys, fetched))
 }
 
@@ -359,6 +412,32 @@ mod tests {
         kept.asked_at = Some(START);
         assert_eq!(word(&kept, None, 9 * SECOND), "give up");
         assert_eq!(word(&kept, None, 10 * SECOND), "ask");
+    }
+
+    #[test]
+    fn where_it_is_answered_that_there_is_none_the_former_set_serves_for_an_hour() {
+        let mut kept = kept(None);
+        let gone = START.plus(300 * SECOND);
+        kept.miss(&Missed::Fetch(FetchError::Status(404)), gone);
+        kept.miss(&Missed::Fetch(FetchError::Status(410)), gone.plus(3000 * SECOND));
+        assert_eq!(word(&kept, Some("a"), 3899 * SECOND), "ask");
+        assert!(kept.usable(START.plus(3899 * SECOND), false).is_ok());
+        assert_eq!(word(&kept, Some("a"), 3900 * SECOND), "ask");
+        assert!(kept.usable(START.plus(3900 * SECOND), false).is_err());
+        kept.put(set("a"), None, gone);
+        kept.miss(&Missed::Fetch(FetchError::Status(500)), gone);
+        assert!(kept.usable(START.plus(3900 * SECOND), false).is_ok());
+    }
+
+    #[test]
+    fn who_was_not_asked_may_be_asked_at_once() {
+        let mut kept = Kept::default();
+        kept.miss(&Missed::Fetch(FetchError::Busy), START);
+        assert_eq!(word(&kept, None, Duration::ZERO), "ask");
+        for (error, silent) in [(FetchError::Timeout, true), (FetchError::Status(500), false)] {
+            kept.miss(&Missed::Fetch(error), START);
+            assert_eq!((word(&kept, None, SECOND), kept.silent), ("give up", silent));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Provider;
+use super::behalf;
 use super::issue::{chosen, sign};
 use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
@@ -151,7 +152,7 @@ async fn tell(op: &Provider, notice: &Notice) -> Result<Option<Result<u16, Fetch
     let uri = client.as_ref().and_then(|client| client.metadata.backchannel_logout_uri.as_deref());
     let (Some(client), Some(uri)) = (&client, uri) else { return Ok(None) };
     let token = logout_token(op, client, notice, now).await?;
-    Ok(Some(op.fetch.post_form(uri, &[("logout_token", &token)]).await))
+    Ok(Some(op.fetch.post_form(uri, &[("logout_token", &token)], &behalf::telling(client)).await))
 }
 
 async fn finish(op: &Provider, notice: &Notice, next: Next, result: &str) -> Outcome<()> {

@@ -9,7 +9,9 @@ pub mod admin;
 pub mod apis;
 pub mod authorize;
 pub mod bearer;
+pub mod behalf;
 pub mod browser;
+pub mod claimant;
 pub mod client_assertion;
 pub mod client_auth;
 pub mod client_keys;
@@ -73,8 +75,10 @@ pub struct Provider {
     pub notices: logout_notice::NoticeCounts,
     /// Sign-ins begun and not finished, by address.
     pub unfinished: limiter::Limiter,
-    /// Fetches of request objects, by client.
-    pub request_uris: limiter::Limiter,
+    /// Fetches of request objects.
+    pub request_uris: authorize::RequestUriLimits,
+    /// Assertions of clients that no operator has registered, by client.
+    pub assertions: limiter::Limiter,
     /// The hashing threads.
     pub passwords: crate::password::Passwords,
     /// What this deployment has decided.

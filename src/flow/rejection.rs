@@ -92,6 +92,16 @@ impl Rejection {
         }
     }
 
+    /// Another host would have to be asked, and could not be: it says nothing of the client. 503 with Retry-After, too,
+    /// but strangers can bring it about, so it is no fault of ours to alarm anybody.
+    pub const fn unasked(reason: &'static str) -> Self {
+        Self::hidden(
+            ErrorCode::TemporarilyUnavailable,
+            "What this depends on cannot be fetched now. Send the same request again in a moment.",
+            reason,
+        )
+    }
+
     /// Whether the fault is ours.
     pub const fn is_fault(&self) -> bool {
         matches!(self.reason, Reason::Fault(_))

@@ -2,6 +2,7 @@
 //! Core §8.1, Registration §5): whoever keeps it says whose redirect URIs are of the sector.
 
 use super::Provider;
+use crate::fetch::Behalf;
 use crate::oauth::client_metadata::{ClientMetadata, MetadataProblem};
 
 /// The metadata's field.
@@ -12,9 +13,9 @@ const FIELD: &str = "sector_identifier_uri";
 ///
 /// # Errors
 /// A document that cannot be had, or that lacks a redirect URI.
-pub async fn check(op: &Provider, metadata: &ClientMetadata) -> Result<(), MetadataProblem> {
+pub async fn check(op: &Provider, metadata: &ClientMetadata, behalf: &Behalf) -> Result<(), MetadataProblem> {
     let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
-    let fetched = op.fetch.get(uri, "application/json").await;
+    let fetched = op.fetch.get(uri, "application/json", behalf).await;
     let fetched = fetched
         .map_err(|error| MetadataProblem::new(FIELD, format!("The document cannot be fetched: {error}.")))?;
     missing(metadata, &fetched.body)

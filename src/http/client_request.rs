@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::app::App;
 use super::body::{self, PROTOCOL_LIMIT};
 use super::error::{self, Challenge};
+use super::request::address;
 use super::{cors, credentials};
 use crate::clock::Timestamp;
 use crate::flow::client_auth::{self, AuthenticatedClient};
@@ -44,7 +45,9 @@ pub async fn read(
     let op = &app.provider;
     let now = op.clock.now();
     let credentials = credentials::read(request, &mut params).map_err(refused)?;
-    let client = client_auth::authenticate(op, &credentials, now).await.map_err(refused)?;
+    let address = address(request, app);
+    let client =
+        client_auth::authenticate(op, &credentials, address.as_deref(), now).await.map_err(refused)?;
     cors::client_is(request, &client);
     Ok(ClientRequest { client, params, now })
 }

@@ -44,16 +44,21 @@ pub fn identify(request: &HttpRequest, app: &App) {
 pub fn origin(request: &HttpRequest, app: &App) -> Origin {
     identify(request, app);
     let peer = request.peer_addr().map(|address| address.ip());
-    let address = peer.map(|peer| client_address(request.headers(), peer, &app.settings.trusted_proxies));
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let proxied = peer.is_some_and(|peer| is_trusted(canonical(peer), &app.settings.trusted_proxies));
     let place = app.settings.place_header.as_ref().filter(|_| proxied);
     Origin {
-        address: address.map(|address| address.to_string()),
+        address: address(request, app),
         place: place.and_then(|name| request.headers().get_all(name).last()).and_then(place_of),
         user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
         trace_id: Some(trace_id(request)),
     }
+}
+
+/// The address that a request comes from, for throttling.
+pub fn address(request: &HttpRequest, app: &App) -> Option<String> {
+    let peer = request.peer_addr()?.ip();
+    Some(client_address(request.headers(), peer, &app.settings.trusted_proxies).to_string())
 }
 
 /// The client's address: the peer's, unless the peer is a trusted proxy; then the last address of

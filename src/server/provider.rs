@@ -13,7 +13,7 @@ use crate::flow::policy::{
     BrowserPolicy, Policy, RefreshPolicy, RegistrationMode, RegistrationPolicy, RevocationPolicy,
     SessionPolicy, ThrottlePolicy, TokenPolicy,
 };
-use crate::flow::{Provider, Secrets, client_keys, clients, keys, limiter, revocation};
+use crate::flow::{Provider, Secrets, authorize, client_keys, clients, keys, limiter, revocation};
 use crate::jose::master_key_file;
 use crate::jose::seal::MasterKey;
 use crate::model::key_schedule::KeyPolicy;
@@ -56,10 +56,9 @@ const KNOWN_DEVICE: Duration = Duration::from_secs(180 * 24 * 3600);
 /// An address may begin so many sign-ins that nobody finishes, and one more per period. Each costs a row.
 const UNFINISHED_BURST: u32 = 1000;
 const UNFINISHED_PERIOD: Duration = Duration::from_millis(500);
-/// Request objects that are fetched for one client at once, and one more per period: people sign in more slowly, and
-/// whoever knows a `request_uri` can have it fetched.
-const REQUEST_URI_BURST: u32 = 30;
-const REQUEST_URI_PERIOD: Duration = Duration::from_secs(1);
+/// A client that registered itself may use so many assertions at once, and one more per period. Each costs a row.
+const ASSERTION_BURST: u32 = 60;
+const ASSERTION_PERIOD: Duration = Duration::from_secs(1);
 
 /// Opens the store without touching its schema.
 ///
@@ -115,7 +114,8 @@ pub async fn build(config: &Config, store: Store, world: &World) -> Result<Provi
         fetch: fetcher(&config.fetch)?,
         notices: crate::flow::logout_notice::NoticeCounts::default(),
         unfinished: limiter::Limiter::new(UNFINISHED_PERIOD, UNFINISHED_BURST),
-        request_uris: limiter::Limiter::new(REQUEST_URI_PERIOD, REQUEST_URI_BURST),
+        request_uris: authorize::RequestUriLimits::default(),
+        assertions: limiter::Limiter::new(ASSERTION_PERIOD, ASSERTION_BURST),
         passwords: passwords.map_err(setup)?,
         policy,
         secrets,

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use signet::fetch::Behalf;
 use signet::flow::admin::clients;
+use signet::flow::claimant::Claimant;
 use signet::model::client::Client;
 use signet::secret::ClientId;
 
@@ -40,9 +42,14 @@ async fn publishing(s: &Server, kids: &[&str]) -> (Neighbour, Client) {
     (neighbour, client)
 }
 
+/// Who is said to have signed something.
+fn claimant<'a>(client: &'a Client, kid: Option<&'a str>) -> Claimant<'a> {
+    Claimant { client, kid, behalf: &Behalf::Operator }
+}
+
 /// Whether the set that is had now has a key; an error is `None`.
 async fn has(s: &Server, client: &Client, kid: &str) -> Option<bool> {
-    let keys = s.op.client_keys.of(&s.op, client, Some(kid), s.now()).await;
+    let keys = s.op.client_keys.of(&s.op, claimant(client, Some(kid)), s.now()).await;
     keys.ok().map(|keys| keys.has(kid))
 }
 
@@ -54,8 +61,8 @@ mod by_value {
         with_server(async |s| {
             let set: Value = serde_json::from_str(&jwks(&["a"])).unwrap();
             let client = client_with(s, ("jwks", set)).await;
-            let first = s.op.client_keys.of(&s.op, &client, None, s.now()).await.unwrap();
-            let second = s.op.client_keys.of(&s.op, &client, Some("a"), s.now()).await.unwrap();
+            let first = s.op.client_keys.of(&s.op, claimant(&client, None), s.now()).await.unwrap();
+            let second = s.op.client_keys.of(&s.op, claimant(&client, Some("a")), s.now()).await.unwrap();
             assert!(Arc::ptr_eq(&first, &second));
             s.advance(SECOND);
             let other: Value = serde_json::from_str(&jwks(&["b"])).unwrap();
@@ -124,14 +131,14 @@ mod by_reference {
     fn keys_without_names_that_do_not_verify_are_looked_for_again() {
         with_server(async |s| {
             let (neighbour, client) = publishing(s, &["a"]).await;
-            let tried = s.op.client_keys.of(&s.op, &client, None, s.now()).await.unwrap();
-            assert!(s.op.client_keys.others(&s.op, &client, &tried, s.now()).await.is_none(), "too early");
+            let tried = s.op.client_keys.of(&s.op, claimant(&client, None), s.now()).await.unwrap();
+            assert!(s.op.client_keys.others(&s.op, claimant(&client, None), &tried, s.now()).await.is_none(), "too early");
             s.advance(10 * SECOND);
             neighbour.serve("/keys", 200, "application/json", jwks(&["b"]));
-            let others = s.op.client_keys.others(&s.op, &client, &tried, s.now()).await.unwrap();
+            let others = s.op.client_keys.others(&s.op, claimant(&client, None), &tried, s.now()).await.unwrap();
             assert!(others.has("b"));
             // Whoever comes with the former ones gets those.
-            let again = s.op.client_keys.others(&s.op, &client, &tried, s.now()).await.unwrap();
+            let again = s.op.client_keys.others(&s.op, claimant(&client, None), &tried, s.now()).await.unwrap();
             assert!(Arc::ptr_eq(&others, &again));
             assert_eq!(neighbour.requests().len(), 2);
         });
@@ -166,6 +173,29 @@ mod by_reference {
             neighbour.serve("/keys", 200, "application/json", jwks(&["b"]));
             s.advance(10 * SECOND);
             assert_eq!(has(s, &client, "b").await, Some(true));
+        });
+    }
+
+    #[test]
+    fn where_it_is_answered_that_there_are_none_the_former_ones_serve_for_an_hour() {
+        with_server(async |s| {
+            let (neighbour, client) = publishing(s, &["a"]).await;
+            for status in [404, 410] {
+                neighbour.serve("/keys", 200, "application/json", jwks(&["a"]));
+                assert_eq!(has(s, &client, "a").await, Some(true));
+                s.advance(5 * MINUTE);
+                neighbour.serve("/keys", status, "application/json", "");
+                assert_eq!(has(s, &client, "a").await, Some(true), "{status}");
+                // An outage after that gives no more time.
+                s.advance(30 * MINUTE);
+                neighbour.serve("/keys", 503, "application/json", "");
+                assert_eq!(has(s, &client, "a").await, Some(true));
+                s.advance(30 * MINUTE - SECOND);
+                assert_eq!(has(s, &client, "a").await, Some(true));
+                s.advance(SECOND);
+                assert_eq!(has(s, &client, "a").await, None);
+                s.advance(10 * SECOND);
+            }
         });
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::{join, join_all};
+use signet::fetch::Behalf;
 use signet::flow::logout_notice;
 use signet::server::background;
 use signet::storage::SweepCursor;
@@ -94,7 +95,7 @@ mod delivery {
             browser.log_out(false).await.location();
             // Five failures in a row: the host rests.
             for _ in 0..5 {
-                assert!(s.op.fetch.post_form(&address, &[]).await.is_err());
+                assert!(s.op.fetch.post_form(&address, &[], &Behalf::Operator).await.is_err());
             }
             for _ in 0..3 {
                 assert_eq!(tell(s).await, 1);

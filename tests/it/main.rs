@@ -70,6 +70,7 @@ macro_rules! specs {
         mod crash;
         mod end_session;
         mod expired_sessions;
+        mod fetch_budgets;
         mod form_post;
         mod forward_auth;
         mod forwarded;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::jwt::{Signer, unsigned};
+use signet::config::Cidr;
 use signet::oauth::algorithm::Algorithm;
 
 const TYPE: &str = "application/oauth-authz-req+jwt";
@@ -158,6 +159,54 @@ mod s5_2_passing_a_request_object_by_reference {
                 assert_eq!(neighbour.requests().len(), asks);
                 s.advance(SECOND);
             }
+        });
+    }
+
+    fn behind_a_proxy(config: &mut Config) {
+        config.http.trusted_proxies = vec![Cidr { address: [127, 0, 0, 1].into(), prefix: 32 }];
+    }
+
+    #[test]
+    fn who_asks_too_often_keeps_no_other_network_out() {
+        with_config(behind_a_proxy, async |s| {
+            let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let uri = neighbour.url("/request.jwt");
+            client(s, &key, &[&uri], json!({})).await;
+            neighbour.serve("/request.jwt", 200, TYPE, key.sign(&object(s, "x")));
+            let browser = signed_in(s).await;
+            let from = |address: &str| browser.sending(&[("X-Forwarded-For", address)]);
+            let asked = referring(&uri).with("redirect_uri", CALLBACK);
+            for _ in 0..30 {
+                from("2001:db8::1").silently(&asked).await.code();
+            }
+            let refused = from("2001:db8::2").silently(&asked).await;
+            assert_eq!(refused.get("error"), Some("temporarily_unavailable"), "the same network");
+            from("2001:db8:0:1::1").silently(&asked).await.code();
+        });
+    }
+
+    #[test]
+    fn all_networks_together_make_this_server_ask_six_hundred_times_at_once_and_then_twenty_times_a_second() {
+        with_config(behind_a_proxy, async |s| {
+            let (key, neighbour) = (Signer::new(Algorithm::Es256, "k1"), Neighbour::start().await);
+            let uri = neighbour.url("/none");
+            client(s, &key, &[&uri], json!({})).await;
+            let asked = referring(&uri).with("redirect_uri", CALLBACK);
+            let ask = async |number: usize| {
+                let from = format!("192.0.2.{}", number / 30);
+                let answer = s.get(&asked.target()).header("X-Forwarded-For", &from).send().await;
+                Redirect::parse(answer.location()).get("error").unwrap().to_owned()
+            };
+            for number in 0..600 {
+                assert_eq!(ask(number).await, "invalid_request_uri", "{number}");
+            }
+            assert_eq!(ask(600).await, "temporarily_unavailable");
+            s.advance(SECOND);
+            for number in 630..650 {
+                assert_eq!(ask(number).await, "invalid_request_uri", "{number}");
+            }
+            assert_eq!(ask(650).await, "temporarily_unavailable");
+            assert_eq!(neighbour.requests().len(), 620);
         });
     }
 

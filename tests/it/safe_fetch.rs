@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use signet::fetch::FetchError;
+use signet::fetch::{Behalf, FetchError};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -78,9 +78,9 @@ mod addresses {
             ] {
                 for scheme in ["http", "https"] {
                     let url = format!("{scheme}://{host}:{port}/x");
-                    let refused = s.op.fetch.get(&url, "*/*").await;
+                    let refused = s.op.fetch.get(&url, "*/*", &Behalf::Operator).await;
                     assert!(matches!(refused, Err(FetchError::Forbidden(_))), "{url}");
-                    let refused = s.op.fetch.post_form(&url, &[]).await;
+                    let refused = s.op.fetch.post_form(&url, &[], &Behalf::Operator).await;
                     assert!(matches!(refused, Err(FetchError::Forbidden(_))), "{url}");
                 }
             }
@@ -136,7 +136,7 @@ mod addresses {
         with_config(change, async |s| {
             for host in hosts {
                 let refused =
-                    s.op.fetch.get(&format!("https://{host}/latest/meta-data"), "*/*").await.map(|_| ());
+                    s.op.fetch.get(&format!("https://{host}/latest/meta-data"), "*/*", &Behalf::Operator).await.map(|_| ());
                 assert_eq!(refused, Err(FetchError::Forbidden("its address is not public")), "{host}");
             }
         });
@@ -153,11 +153,11 @@ mod addresses {
             trap.serve("/x", 200, "application/json", "[]");
             let port = trap.address.port();
             for host in ["rp.example.com", "rp.internal", "10.0.0.7", "localhost", "127.0.0.2"] {
-                let refused = s.op.fetch.get(&format!("http://{host}:{port}/x"), "*/*").await.map(|_| ());
+                let refused = s.op.fetch.get(&format!("http://{host}:{port}/x"), "*/*", &Behalf::Operator).await.map(|_| ());
                 assert_eq!(refused, Err(FetchError::Forbidden("its address is not https")), "{host}");
             }
             assert_eq!(trap.most_at_once(), 0);
-            assert_eq!(s.op.fetch.get(&trap.url("/x"), "*/*").await.unwrap().body, b"[]");
+            assert_eq!(s.op.fetch.get(&trap.url("/x"), "*/*", &Behalf::Operator).await.unwrap().body, b"[]");
         });
     }
 }
@@ -176,7 +176,7 @@ mod redirects {
                 says(&register(s, &key, &trap.url("/x")).await, &format!("its host answered {status}"));
             }
             assert_eq!(inside.most_at_once(), 0);
-            assert_eq!(s.op.fetch.post_form(&trap.url("/x"), &[("a", "b c")]).await, Ok(308));
+            assert_eq!(s.op.fetch.post_form(&trap.url("/x"), &[("a", "b c")], &Behalf::Operator).await, Ok(308));
             assert_eq!(inside.most_at_once(), 0);
             let seen = trap.requests();
             assert_eq!(
@@ -289,7 +289,7 @@ mod bounds {
     fn ask(s: &Server, url: &str, asking: &mut JoinSet<Result<(), FetchError>>) {
         for _ in 0..10 {
             let (op, url) = (Arc::clone(&s.op), url.to_owned());
-            asking.spawn(async move { op.fetch.get(&url, "*/*").await.map(|_| ()) });
+            asking.spawn(async move { op.fetch.get(&url, "*/*", &Behalf::Operator).await.map(|_| ()) });
         }
     }
 
@@ -318,7 +318,7 @@ mod bounds {
                 }
                 assert_eq!(last.most_at_once(), 0);
                 asking.shutdown().await;
-                assert_eq!(s.op.fetch.get(&last.url("/x"), "*/*").await.unwrap().body, b"[]");
+                assert_eq!(s.op.fetch.get(&last.url("/x"), "*/*", &Behalf::Operator).await.unwrap().body, b"[]");
             },
         );
     }
@@ -365,7 +365,7 @@ mod slow_hosts {
                 let waiting: Vec<_> = (0..20)
                     .map(|_| {
                         let (op, url) = (Arc::clone(&s.op), trap.url("/x"));
-                        tokio::spawn(async move { op.fetch.get(&url, "*/*").await.map(|_| ()) })
+                        tokio::spawn(async move { op.fetch.get(&url, "*/*", &Behalf::Operator).await.map(|_| ()) })
                     })
                     .collect();
                 trap.wait_for(1).await;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{AdminError, Answer, By, Page, merge_patch, page_size};
 use crate::clock::Timestamp;
+use crate::fetch::Behalf;
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::flow::{sector, subject};
@@ -71,20 +72,20 @@ pub struct RotatedSecret {
 pub async fn create(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     request.metadata.validate()?;
     check_deployment(op, &request.metadata, &[])?;
-    let created = make(op, by, request).await?;
+    sector::check(op, &request.metadata, &Behalf::Operator).await?;
+    let created = make(op, by, request)?;
     let entry = by.audit(op, Event::ClientCreated)?.client(&created.client.id);
     op.store.create_client(&created.client, &entry).await?;
     op.clients.forget();
     Ok(created)
 }
 
-/// A new client with its secret, which nobody knows yet: it is still to be stored. The metadata are valid, and such as
-/// this deployment can have.
+/// A new client with its secret, which nobody knows yet: it is still to be stored. The metadata are valid, such as this
+/// deployment can have, and of the sector that they name.
 ///
 /// # Errors
-/// An id that cannot be, a sector document that does not list what it should, or a fault.
-pub(in crate::flow) async fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
-    sector::check(op, &request.metadata).await?;
+/// An id that cannot be, or a fault.
+pub(in crate::flow) fn make(op: &Provider, by: &By<'_>, request: CreateClient) -> Answer<Created> {
     let id = match request.id {
         Some(id) => checked_id(&id)?,
         None => random_id(op)?,
@@ -253,7 +254,7 @@ pub async fn update(
         check_subjects(op, &client.metadata, &metadata)
             .map_err(|problem| AdminError::conflict(problem.field, problem.message))?;
         if sector::concerns(&client.metadata, &metadata) {
-            sector::check(op, &metadata).await?;
+            sector::check(op, &metadata, &Behalf::Operator).await?;
         }
         let change = ClientChange::Metadata(Box::new(metadata), client.updated_at);
         let entry = by.audit(op, Event::ClientUpdated)?.client(id);

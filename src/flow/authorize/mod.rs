@@ -9,6 +9,8 @@ pub mod response;
 
 use std::time::Duration;
 
+pub use request_object::RequestUriLimits;
+
 use problem::{PageProblem, Refusal};
 use request::AuthorizationRequest;
 use response::{Delivery, ReturnPath};
@@ -91,10 +93,10 @@ pub async fn begin(
     browser: &Browser,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    document::ensure(op, params.get("client_id").unwrap_or_default(), browser.origin.address.as_deref(), now)
-        .await?;
+    let address = browser.origin.address.as_deref();
+    document::ensure(op, params.get("client_id").unwrap_or_default(), address, now).await?;
     let client = request::client(op, params, now).await?;
-    let request = match request::check(op, &client, params, now).await {
+    let request = match request::check(op, (&client, address), params, now).await {
         Ok(request) => request,
         Err(refusal) => return Err(vouched_for(op, &client, browser, refusal, now).await),
     };

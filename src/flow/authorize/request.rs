@@ -111,17 +111,17 @@ impl AuthorizationRequest {
     }
 }
 
-/// Checks a client's request from the first parameter to the last.
+/// Checks a client's request from the first parameter to the last. `address` is whose request it is.
 ///
 /// # Errors
 /// A page until the redirect URI is proven; from then on a redirect.
 pub async fn check(
     op: &Provider,
-    client: &Client,
+    (client, address): (&Client, Option<&str>),
     params: &Params,
     now: Timestamp,
 ) -> Result<AuthorizationRequest, Refusal> {
-    let params = match request_object::effective(op, client, params, now).await {
+    let params = match request_object::effective(op, (client, address), params, now).await {
         Ok(params) => params,
         Err(unusable) => return Err(unusable_object(op, client, unusable)),
     };

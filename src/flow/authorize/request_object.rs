@@ -3,9 +3,10 @@
 //!
 //! What `request_uri` leads to is not kept: a client asks with one about as often as a person signs in, and an older copy
 //! would be an older request. Anybody can send a client's `request_uri`, so how often one client's are asked for is
-//! bounded.
+//! bounded: first for each network, so that nobody uses up what others sign in with, and then for all.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use signet_verify::jose::claims::{self, Expect};
@@ -14,8 +15,11 @@ use signet_verify::jose::strict_json;
 
 use crate::clock::Timestamp;
 use crate::digest::{base64url, base64url_decode, sha256};
-use crate::flow::Provider;
-use crate::flow::rejection::{Outcome, Rejection};
+use crate::fetch::FetchError;
+use crate::flow::claimant::Claimant;
+use crate::flow::limiter::{Limiter, network};
+use crate::flow::rejection::{Outcome, Reason, Rejection};
+use crate::flow::{Provider, behalf};
 use crate::jose::verification_keys::VerificationKeys;
 use crate::model::client::Client;
 use crate::oauth::error::ErrorCode;
@@ -32,6 +36,13 @@ const ABOUT_ITSELF: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"
 /// The parameters that carry the object.
 const CARRIERS: [&str; 2] = ["request", "request_uri"];
 
+/// So many of one client's are fetched at once for one network, and one more per period: people sign in more slowly.
+const BURST: u32 = 30;
+const PERIOD: Duration = Duration::from_secs(1);
+/// And so many for all networks together.
+const BURST_OF_ALL: u32 = 600;
+const PERIOD_OF_ALL: Duration = Duration::from_millis(50);
+
 /// The parameters that say where and how to answer.
 const ABOUT_THE_ANSWER: [&str; 4] = ["redirect_uri", "response_type", "response_mode", "state"];
 
@@ -44,18 +55,40 @@ pub(super) struct Unusable {
     pub(super) told: Params,
 }
 
+/// How often request objects are asked for where clients keep them; by each node for itself.
+#[derive(Debug)]
+pub struct RequestUriLimits {
+    by_network: Limiter,
+    by_client: Limiter,
+}
+
+impl Default for RequestUriLimits {
+    fn default() -> Self {
+        Self { by_network: Limiter::new(PERIOD, BURST), by_client: Limiter::new(PERIOD_OF_ALL, BURST_OF_ALL) }
+    }
+}
+
+impl RequestUriLimits {
+    /// Counts one for a client and the network of an address; `false` where either has had its share.
+    fn admit(&self, client: &Client, address: Option<&str>, now: Timestamp) -> bool {
+        // No client id has a NUL.
+        let both = format!("{}\0{}", client.id, network(address));
+        self.by_network.admit(Some(&both), now) && self.by_client.admit(Some(client.id.as_str()), now)
+    }
+}
+
 /// The parameters that count: as sent, or with those of the request object, which win. The plain ones beside an object
-/// count where the client may leave some outside (OpenID Connect Core §6.1).
+/// count where the client may leave some outside (OpenID Connect Core §6.1). `address` is whose request it is.
 ///
 /// # Errors
 /// `invalid_request_object`, `invalid_request_uri`, `invalid_request`, `temporarily_unavailable`.
 pub(super) async fn effective<'p>(
     op: &Provider,
-    client: &Client,
+    (client, address): (&Client, Option<&str>),
     params: &'p Params,
     now: Timestamp,
 ) -> Result<Cow<'p, Params>, Unusable> {
-    let claims = match signed(op, client, params, now).await {
+    let claims = match signed(op, (client, address), params, now).await {
         Ok(Some(claims)) => claims,
         Ok(None) => return Ok(Cow::Borrowed(params)),
         // What could not be verified says nothing about where to answer.
@@ -70,7 +103,7 @@ pub(super) async fn effective<'p>(
 /// The members of a request's object, verified; `None` where it has none and needs none.
 async fn signed(
     op: &Provider,
-    client: &Client,
+    (client, address): (&Client, Option<&str>),
     params: &Params,
     now: Timestamp,
 ) -> Outcome<Option<Map<String, Value>>> {
@@ -85,9 +118,9 @@ async fn signed(
             return Err(Rejection::invalid_request("Send either request or request_uri, not both."));
         }
         (Some(object), None) => Cow::Borrowed(object),
-        (None, Some(uri)) => Cow::Owned(fetched(op, client, uri, now).await?),
+        (None, Some(uri)) => Cow::Owned(fetched(op, (client, address), uri, now).await?),
     };
-    let claims = verified(op, client, &object, now).await?;
+    let claims = verified(op, (client, address), &object, now).await?;
     // A null says no more than a member that is not there.
     Ok(Some(claims.into_iter().filter(|(_, value)| !value.is_null()).collect()))
 }
@@ -127,7 +160,12 @@ fn counts_alone(client: &Client) -> bool {
 }
 
 /// The object at a registered `request_uri`.
-async fn fetched(op: &Provider, client: &Client, uri: &str, now: Timestamp) -> Outcome<String> {
+async fn fetched(
+    op: &Provider,
+    (client, address): (&Client, Option<&str>),
+    uri: &str,
+    now: Timestamp,
+) -> Outcome<String> {
     let refused = |reason| {
         Rejection::hidden(
             ErrorCode::InvalidRequestUri,
@@ -138,7 +176,7 @@ async fn fetched(op: &Provider, client: &Client, uri: &str, now: Timestamp) -> O
     if !client.metadata.request_uris.iter().any(|registered| registered == uri) {
         return Err(refused("not registered"));
     }
-    if !op.request_uris.admit(Some(client.id.as_str()), now) {
+    if !op.request_uris.admit(client, address, now) {
         return Err(Rejection::hidden(
             ErrorCode::TemporarilyUnavailable,
             "Too many requests of this client are to be fetched. Send the same request again in a moment.",
@@ -146,9 +184,10 @@ async fn fetched(op: &Provider, client: &Client, uri: &str, now: Timestamp) -> O
         ));
     }
     let (document, fragment) = uri.split_once('#').unwrap_or((uri, ""));
-    let fetched = op.fetch.get(document, ACCEPT).await.map_err(|error| Rejection {
-        reason: crate::flow::rejection::Reason::HiddenDetail(format!("{error:?}")),
-        ..refused("not fetched")
+    let fetched = op.fetch.get(document, ACCEPT, &behalf::of(client, address)).await;
+    let fetched = fetched.map_err(|error: FetchError| Rejection {
+        reason: Reason::HiddenDetail(format!("{error:?}")),
+        ..if error.says_nothing() { Rejection::unasked("not fetched") } else { refused("not fetched") }
     })?;
     // OpenID Connect Core §6.2. The certification registers the digest of something else, to make each address its own;
     // what the object says is signed either way.
@@ -163,14 +202,17 @@ async fn fetched(op: &Provider, client: &Client, uri: &str, now: Timestamp) -> O
 /// The claims of an object that this client has signed for this server.
 async fn verified(
     op: &Provider,
-    client: &Client,
+    (client, address): (&Client, Option<&str>),
     object: &str,
     now: Timestamp,
 ) -> Outcome<Map<String, Value>> {
     let kid = kid(object);
     let terms = Terms { longest: LONGEST, typ: &TYPES, now_millis: now.millis() };
     let open = |keys: &VerificationKeys| jws::open(object, keys, &terms);
-    let opened = op.client_keys.verify(op, (client, kid.as_deref()), now, open).await.map_err(unverified)?;
+    let behalf = behalf::of(client, address);
+    let claimant = Claimant { client, kid: kid.as_deref(), behalf: &behalf };
+    let opened = op.client_keys.verify(op, claimant, now, open).await;
+    let opened = opened.map_err(|why| why.rejection(unverified))?;
     let algorithm = opened.header.get("alg").and_then(Value::as_str);
     if client.metadata.request_object_signing_alg.as_deref().is_some_and(|name| algorithm != Some(name)) {
         return Err(unverified("alg is not the registered one"));

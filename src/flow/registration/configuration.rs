@@ -8,7 +8,7 @@ use crate::flow::Provider;
 use crate::flow::admin::clients;
 use crate::flow::policy::RegistrationMode;
 use crate::flow::rejection::{Outcome, Rejection};
-use crate::flow::sector;
+use crate::flow::{behalf, sector};
 use crate::model::audit::{Event, Origin};
 use crate::model::client::Client;
 use crate::oauth::auth_method::AuthMethod;
@@ -108,7 +108,7 @@ pub async fn replace(
             )));
         }
         if sector::concerns(&client.metadata, &metadata) {
-            sector::check(op, &metadata).await?;
+            sector::check(op, &metadata, &behalf::stranger(origin.address.as_deref())).await?;
         }
         let change = ClientChange::Metadata(Box::new(metadata.clone()), client.updated_at);
         let entry = op.audit(Event::ClientUpdated, format!("client:{}", client.id), now)?;

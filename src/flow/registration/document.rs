@@ -11,9 +11,10 @@ use signet_verify::feed::entry::LONGEST_ID;
 
 use super::{Problem, metadata, throttle};
 use crate::clock::Timestamp;
+use crate::fetch::{Behalf, FetchError};
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Reason, Rejection};
-use crate::flow::{sector, subject};
+use crate::flow::{behalf, sector, subject};
 use crate::model::audit::Event;
 use crate::model::client::Client;
 use crate::oauth::client_metadata::ClientMetadata;
@@ -110,11 +111,16 @@ pub async fn ensure(op: &Provider, id: &str, address: Option<&str>, now: Timesta
     }
 }
 
-/// A client as its document has it now. Any other client is as it is.
+/// A client as its document has it now. Any other client is as it is. `address` is whose request it is.
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn current(op: &Provider, client: Arc<Client>, now: Timestamp) -> Outcome<Arc<Client>> {
+pub async fn current(
+    op: &Provider,
+    client: Arc<Client>,
+    address: Option<&str>,
+    now: Timestamp,
+) -> Outcome<Arc<Client>> {
     if client.registered != Registered::Document {
         return Ok(client);
     }
@@ -123,7 +129,7 @@ pub async fn current(op: &Provider, client: Arc<Client>, now: Timestamp) -> Outc
         return Ok(client);
     }
     let id = client.id.clone();
-    fetch(op, &id, (Some(client), None), now).await
+    fetch(op, &id, (Some(client), address), now).await
 }
 
 /// What the draft says of such an id, and the operator of its host. In development, where this server itself is at a
@@ -175,7 +181,10 @@ async fn fetch(
         return stale(known, why, now);
     }
     let flight = documents.enter(id);
-    let _turn = flight.turn.lock().await;
+    let turn = tokio::time::timeout(op.fetch.timeout() * 2, flight.turn.lock()).await;
+    let Ok(_turn) = turn else {
+        return stale(known, Rejection::unasked("too many wait for this document"), now);
+    };
     let known = op.clients.reread(&op.store, id).await?;
     // Fetched while this one waited, or by another node; or asked for in vain.
     if let Some(client) = &known
@@ -189,12 +198,14 @@ async fn fetch(
     if known.is_none() {
         throttle(op, "metadata-document", address, now).await.map_err(too_many)?;
     }
-    match read(op, id, known.as_deref(), now).await {
+    match read(op, id, (known.as_deref(), &behalf::stranger(address)), now).await {
         Ok((metadata, life)) => {
             documents.forgive(id);
             keep(op, id, known.as_deref(), (metadata, now.plus(life)), now).await
         }
         Err(rejection) if rejection.is_fault() => Err(rejection),
+        // Nobody was asked: whoever comes next may be in luck.
+        Err(rejection) if rejection.code == ErrorCode::TemporarilyUnavailable => stale(known, rejection, now),
         Err(rejection) => {
             // The host may have taken its time.
             if documents.refuse(id, &rejection, op.clock.now()) && known.is_some() {
@@ -215,14 +226,18 @@ fn stale(known: Option<Arc<Client>>, why: Rejection, now: Timestamp) -> Outcome<
 async fn read(
     op: &Provider,
     id: &ClientId,
-    known: Option<&Client>,
+    (known, behalf): (Option<&Client>, &Behalf),
     now: Timestamp,
 ) -> Outcome<(ClientMetadata, Duration)> {
-    let fetched = op.fetch.get(id.as_str(), "application/json").await.map_err(|error| Rejection {
-        code: ErrorCode::InvalidClient,
-        description: "The metadata document of this client could not be fetched from its client_id. Its makers have to \
-                      serve it there.",
-        reason: Reason::HiddenDetail(format!("{id}: {error}")),
+    let fetched = op.fetch.get(id.as_str(), "application/json", behalf).await;
+    let fetched = fetched.map_err(|error| match error {
+        FetchError::Busy => Rejection::unasked("no place to fetch a metadata document"),
+        error => Rejection {
+            code: ErrorCode::InvalidClient,
+            description: "The metadata document of this client could not be fetched from its client_id. Its makers \
+                          have to serve it there.",
+            reason: Reason::HiddenDetail(format!("{id}: {error}")),
+        },
     })?;
     let is_json = |kind: &str| kind == "application/json" || kind.ends_with("+json");
     if !fetched.media_type.as_deref().is_some_and(is_json) {
@@ -240,7 +255,7 @@ async fn read(
     if known.is_some_and(|known| !subject::stays(&op.policy.browser, &known.metadata, &metadata)) {
         return Err(unusable(id, "it would give the client another sub for every user"));
     }
-    sector::check(op, &metadata).await.map_err(|problem| unusable(id, &problem.to_string()))?;
+    sector::check(op, &metadata, behalf).await.map_err(|problem| unusable(id, &problem.to_string()))?;
     Ok((metadata, fetched.max_age.unwrap_or(UNSAID).clamp(SHORTEST, LONGEST)))
 }
 

@@ -11,9 +11,11 @@ use serde_json::{Map, Value};
 use super::Provider;
 use super::admin::clients::{self, CreateClient, Created};
 use super::admin::{AdminError, By};
+use super::behalf;
 use super::limiter::network;
 use super::policy::RegistrationMode;
 use super::rejection::{Outcome, Rejection};
+use super::sector;
 use crate::clock::Timestamp;
 use crate::model::audit::{Event, Origin};
 use crate::model::client::Client;
@@ -133,7 +135,8 @@ pub async fn register(
 ) -> Result<NewRegistration, Problem> {
     let metadata = metadata(op, sent, None, now).await?;
     let by = By { actor: "anonymous", origin, now };
-    let Created { mut client, secret } = clients::make(op, &by, CreateClient { id: None, metadata }).await?;
+    sector::check(op, &metadata, &behalf::stranger(origin.address.as_deref())).await?;
+    let Created { mut client, secret } = clients::make(op, &by, CreateClient { id: None, metadata })?;
     let token = RegistrationToken::new(op.entropy.secret(TOKEN_PREFIX)?);
     client.registered = Registered::Dynamic;
     client.registration_token = Some(RegistrationTokenHash::from(&token));

@@ -147,7 +147,7 @@ async fn client_token(api: &Api, audience: &str, scope: &str) -> String {
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
     let secret = ClientSecret::new(text("client_secret"));
     let credentials = Credentials::Basic(ClientId(text("client_id")), secret);
-    let client = client_auth::authenticate(op, &credentials, START).await.unwrap();
+    let client = client_auth::authenticate(op, &credentials, None, START).await.unwrap();
     let request =
         TokenRequest::ClientCredentials { scope: Some(Scope::parse(scope).unwrap()), resources: Vec::new() };
     let response = grant::token(op, &client, request, &Origin::default(), START).await.unwrap();
