@@ -6,9 +6,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
 use super::places::Place;
 use super::target::{is_allowed, is_localhost};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// What knows the addresses of a name, blocking.
 pub(super) type Ask = fn(&str) -> io::Result<Vec<SocketAddr>>;

@@ -114,8 +114,8 @@ impl ClientKeys {
         }
     }
 
-    /// Verifies what a client has signed, by what `verify` says of a key set. Where no key fits, those that the client publishes by now get one more try: it may have replaced one under the same name, or
-    /// name none.
+    /// Verifies what a client has signed, by what `verify` says of a key set. Where no key fits, those that the client
+    /// publishes by now get one more try: it may have replaced one under the same name, or name none.
     ///
     /// # Errors
     /// Why nothing has verified.
