@@ -26,7 +26,7 @@ fn patient(config: &mut Config) {
 /// The same, where nobody waits for long.
 fn hasty(config: &mut Config) {
     patient(config);
-    config.fetch.timeout_ms = 300;
+    config.fetch.timeout_ms = 600;
 }
 
 /// A client that has registered itself, with request objects at these places.
@@ -105,10 +105,10 @@ mod places {
                     let request = referring(s, &client, &trap.url("/r"), &from);
                     requests.spawn(async move { request.send().await });
                 }
+                if number < 4 {
+                    trap.wait_for(2).await;
+                }
                 traps.push(trap);
-            }
-            for trap in traps.iter().take(4) {
-                trap.wait_for(2).await;
             }
             let began = signet::clock::monotonic_now();
             browser.log_out(false).await.location();
