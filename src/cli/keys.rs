@@ -71,14 +71,23 @@ fn changes(changed: &KeysChanged) -> Report {
             key.kid
         ));
     }
+    let made_nothing = lines.is_empty();
+    for key in &changed.under_way {
+        lines.push(format!(
+            "A rotation of {} is under way: key {} is published and signs from {}. Rotate again after that.",
+            key.algorithm.as_str(),
+            key.kid,
+            key.activates_at.rfc3339()
+        ));
+    }
     if let Some(until) = changed.tokens_accepted_until {
         lines.push(format!(
             "A service that has the old key set in its cache may accept such tokens until {}.",
             until.rfc3339()
         ));
     }
-    if lines.is_empty() {
-        lines.push("Nothing was due: a successor is published already (see `signet keys list`).".to_owned());
+    if made_nothing {
+        lines.push("Nothing has changed (see `signet keys list`).".to_owned());
     } else {
         lines.push("A running server takes the change over within a second.".to_owned());
     }

@@ -407,6 +407,7 @@ fn the_configuration_for_the_certification_suite_can_serve_and_fits_its_document
     assert_eq!(config.registration.mode, super::registration::Mode::Open);
     assert_eq!(config.registration.profile, crate::oauth::client_metadata::Profile::OidcCertification);
     assert!(config.protocol.legacy_response_types && config.public_url.starts_with("https://"));
+    assert_eq!(config.keys.publish_ahead_minutes, 15);
     assert!(!config.fetch.private_hosts.is_empty() && !config.fetch.trusted_authorities.is_empty());
     let document = include_str!("../../docs/certification.md");
     let plans: Vec<_> = document.lines().filter(|line| line.starts_with("| `oidcc-")).collect();

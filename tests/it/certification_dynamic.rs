@@ -138,15 +138,33 @@ mod dynamic {
     }
 
     #[test]
-    fn server_rotate_keys() {
+    fn server_rotate_keys_again_and_again() {
         with_certified(async |s| {
-            let before = kids(s).await;
-            let origin = signet::model::audit::Origin::default();
-            let which = signet::flow::admin::keys::Which::All;
-            signet::flow::admin::keys::rotate(&s.op, &s.by(&origin), &which).await.unwrap();
-            let after = kids(s).await;
-            assert!(before.iter().all(|kid| after.contains(kid)), "{before:?} {after:?}");
-            assert!(after.len() > before.len());
+            let rotate = async || {
+                let origin = signet::model::audit::Origin::default();
+                let which = signet::flow::admin::keys::Which::All;
+                signet::flow::admin::keys::rotate(&s.op, &s.by(&origin), &which).await.unwrap()
+            };
+            let rp = register(s, json!({})).await;
+            let mut browser = Browser::new(s);
+            for round in 1..=3 {
+                let before = kids(s).await;
+                let made = rotate().await;
+                let after = kids(s).await;
+                assert!(made.under_way.is_empty() && made.created.len() > 1, "{round}");
+                assert!(made.created.iter().all(|key| after.contains(&key.kid.0)), "{round}");
+                assert!(before.iter().filter(|kid| after.contains(kid)).count() >= made.retiring.len());
+                // One more while this one is under way makes nothing, and tells of what is on its way.
+                let again = rotate().await;
+                assert!(again.created.is_empty() && again.retiring.is_empty(), "{round}");
+                assert_eq!(again.under_way, made.created, "{round}");
+                assert_eq!(again.under_way[0].activates_at, s.now().plus(15 * MINUTE));
+                assert_eq!(kids(s).await, after);
+                s.advance(15 * MINUTE);
+                let tokens = rp.tokens(s, &mut browser, &rp.asked()).await;
+                let signer = jwt_header(tokens.id.as_deref().unwrap())["kid"].clone();
+                assert!(made.created.iter().any(|key| signer == key.kid.0), "{round}");
+            }
         });
     }
 
@@ -169,6 +187,15 @@ mod dynamic {
                 }
             });
             seen.await.expect("the new keys within seconds");
+            let again = Process::command(folder, &["keys", "rotate"]);
+            assert!(again.contains("is under way: key ") && again.contains("signs from "), "{again}");
+            assert!(again.contains("Rotate again after that.") && !again.contains("Made "), "{again}");
+            let again = Process::command(folder, &["keys", "rotate", "--json"]);
+            let again: Value = serde_json::from_str(&again).unwrap();
+            assert_eq!(
+                (again["created"].as_array().unwrap().len(), &again["under_way"][0]["state"]),
+                (0, &json!("pending"))
+            );
             drop(process);
         });
     }

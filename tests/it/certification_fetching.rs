@@ -77,19 +77,26 @@ mod dynamic {
         with_certified(async |s| {
             let (suite, signer) = (Neighbour::start().await, Signer::new(Algorithm::Rs256, "rp-1"));
             suite.serve("/jwks", 200, "application/json", signer.jwks().to_string());
-            let at = format!("{}/request.jwt", suite.origin());
-            let metadata = json!({ "jwks_uri": format!("{}/jwks", suite.origin()), "request_uris": [at],
-                "request_object_signing_alg": "RS256" });
-            let rp = register(s, metadata).await;
-            let claims = json!({ "iss": rp.id, "aud": s.issuer(), "client_id": rp.id, "response_type": "code",
-                "redirect_uri": SUITE, "scope": "openid", "state": "inner", "nonce": "inner" });
-            let object = signer.token(&signer.header("oauth-authz-req+jwt"), &claims);
-            suite.serve("/request.jwt", 200, "application/oauth-authz-req+jwt", &object);
-            let asked = rp.asked().with("request_uri", &at);
-            let answer = Browser::new(s).sign_in(&asked, ALICE).await;
-            assert_eq!((answer.uri.as_str(), answer.get("state")), (SUITE, Some("inner")));
-            let tokens = Tokens::of(&rp.redeem(s, &answer.code()).await);
-            assert_eq!(id_of(&tokens)["nonce"], "inner");
+            // RFC 9101's way, and the suite's: a fragment that is the digest of nothing.
+            for (number, fragment, kind) in
+                [(1, "", "application/oauth-authz-req+jwt"), (2, "#wYbWxJ6VrDHgXOqo", "application/jose")]
+            {
+                let path = format!("/request-{number}.jwt");
+                let at = format!("{}{path}{fragment}", suite.origin());
+                let metadata = json!({ "jwks_uri": format!("{}/jwks", suite.origin()), "request_uris": [at],
+                    "request_object_signing_alg": "RS256" });
+                let rp = register(s, metadata).await;
+                let claims = json!({ "iss": rp.id, "aud": s.issuer(), "client_id": rp.id,
+                    "response_type": "code", "redirect_uri": SUITE, "scope": "openid", "state": "inner",
+                    "nonce": "inner" });
+                let object = signer.token(&signer.header("oauth-authz-req+jwt"), &claims);
+                suite.serve(&path, 200, kind, &object);
+                let asked = rp.asked().with("request_uri", &at);
+                let answer = Browser::new(s).sign_in(&asked, ALICE).await;
+                assert_eq!((answer.uri.as_str(), answer.get("state")), (SUITE, Some("inner")), "{kind}");
+                let tokens = Tokens::of(&rp.redeem(s, &answer.code()).await);
+                assert_eq!(id_of(&tokens)["nonce"], "inner", "{kind}");
+            }
         });
     }
 

@@ -57,6 +57,7 @@ macro_rules! specs {
         mod certification_dynamic;
         mod certification_fetching;
         mod certification_logout;
+        mod certification_requests;
         mod client_keys;
         mod client_lint;
         mod client_metadata_documents;

@@ -106,11 +106,13 @@ mod s3_1_2_1_authentication_request {
             // Going to the consent page by hand, or saying yes there, leads back to the password.
             let handle = page.field("interaction").to_owned();
             let consent = browser.get(&format!("/consent?interaction={handle}")).await;
-            if consent.status == 200 {
-                let form = Page::of("/consent", &consent);
-                let response = browser.submit(&form, &[("action", "approve")]).await;
-                assert!(response.location().starts_with("/login"), "{:?}", response.headers);
-            }
+            assert_eq!(consent.location(), format!("/login?interaction={handle}"));
+            // Nor does a yes that is sent without the page.
+            let fields =
+                [("interaction", handle.as_str()), ("csrf", page.field("csrf")), ("action", "approve")];
+            let yes = browser.post("/consent", &fields).await;
+            assert_eq!((yes.status, yes.header("location")), (403, None));
+            assert!(browser.is_signed_in().await);
         });
     }
 
@@ -212,7 +214,8 @@ mod s3_1_2_1_authentication_request {
             s.advance(30 * MINUTE);
             assert!(browser.silently(&asked).await.get("code").is_some());
             // One that names another key counts as not sent: that key may have been removed.
-            let names_its_key = |token: &String| token.split('.').next().is_some_and(|head| alice.starts_with(head));
+            let names_its_key =
+                |token: &String| token.split('.').next().is_some_and(|head| alice.starts_with(head));
             for forged in tampered(&alice).into_iter().filter(names_its_key) {
                 let answer = browser.silently(&asked.clone().with("id_token_hint", &forged)).await;
                 assert_eq!(answer.get("error"), Some("invalid_request"), "{forged}");

@@ -276,6 +276,40 @@ fn every_test_that_a_document_names_exists() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn the_certification_suites_browser_finds_what_it_is_told_to_look_for() {
+    let script = fs::read_to_string(root().join("scripts/certification-setup")).expect("the script");
+    let pages: String = files(&root().join("src/http/pages"), "html")
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("a page"))
+        .collect();
+    // `["click", "id", "ID"]` and `one_of("ID", …)`; of the suite's own pages: what its templates have.
+    let commands = script.split("\"id\", \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let several = script.split("= one_of(").skip(1).filter_map(|rest| rest.split(')').next());
+    let named: BTreeSet<&str> =
+        commands.chain(several.flat_map(|ids| ids.split('"').skip(1).step_by(2))).collect();
+    let foreign = ["complete", "submission_complete"];
+    let ours: Vec<&str> = named.iter().copied().filter(|id| !foreign.contains(id)).collect();
+    assert_eq!(named.len() - ours.len(), foreign.len());
+    assert_eq!(
+        ours,
+        [
+            "consent-approve",
+            "form-post",
+            "logged-out",
+            "login-form",
+            "login-submit",
+            "logout-confirm",
+            "oauth-error",
+            "password",
+            "username"
+        ]
+    );
+    for id in ours {
+        assert!(pages.contains(&format!("id=\"{id}\"")), "no page has {id}");
+    }
+}
+
 /// Whether code in a document is a path of Rust, `module::module`.
 fn is_path(code: &str) -> bool {
     code.contains("::") && code.split("::").all(|part| !part.is_empty() && first_word(part) == part)

@@ -58,6 +58,8 @@ pub struct KeysChanged {
     /// Keys out of use. Every access token and ID token with such a `kid` is refused here from now on. Refresh
     /// tokens, sessions and codes live on: no signing key made them.
     pub removed: Vec<Key>,
+    /// Successors that an earlier rotation has published and that do not sign yet: none is made behind them.
+    pub under_way: Vec<Key>,
     /// Until when a verifier may still hold a removed key in its cache; `None` where none was removed.
     pub tokens_accepted_until: Option<Timestamp>,
 }
@@ -72,12 +74,12 @@ pub async fn list(op: &Provider, now: Timestamp) -> Answer<Vec<Key>> {
 }
 
 /// Publishes successors that begin to sign once verifiers can know them. Where a successor is published already,
-/// nothing changes.
+/// nothing changes: that rotation is under way, and the next may follow when its key signs.
 ///
 /// # Errors
 /// No such key, a key that does not sign, an algorithm that is not in use, or a fault.
 pub async fn rotate(op: &Provider, by: &By<'_>, which: &Which) -> Answer<KeysChanged> {
-    change(op, by, |records| {
+    let mut changed = change(op, by, |records| {
         let algorithm = match which {
             Which::All => None,
             Which::Algorithm(algorithm) => Some(in_use(op, *algorithm)?),
@@ -91,7 +93,18 @@ pub async fn rotate(op: &Provider, by: &By<'_>, which: &Which) -> Answer<KeysCha
         };
         Ok(key_schedule::rotate(records, algorithm, by.now, &op.policy.keys))
     })
-    .await
+    .await?;
+    let keys = list(op, by.now).await?;
+    let asked = |key: &Key| match which {
+        Which::All => op.policy.keys.algorithms.contains(&key.algorithm),
+        Which::Algorithm(algorithm) => key.algorithm == *algorithm,
+        Which::Key(kid) => keys.iter().any(|named| named.kid == *kid && named.algorithm == key.algorithm),
+    };
+    let made = |key: &Key| changed.created.iter().any(|created| created.kid == key.kid);
+    let waiting = |key: &&Key| key.state == KeyState::Pending && asked(key) && !made(key);
+    let under_way = keys.iter().filter(waiting).cloned().collect();
+    changed.under_way = under_way;
+    Ok(changed)
 }
 
 /// A key is in the wrong hands: takes it (or all of an algorithm, or all) out of use at once; new keys sign at once.

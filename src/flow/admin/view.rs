@@ -183,6 +183,7 @@ pub fn keys_changed(changed: &KeysChanged) -> Value {
         "created": all(&changed.created),
         "retiring": all(&changed.retiring),
         "removed": all(&changed.removed),
+        "under_way": all(&changed.under_way),
         "tokens_accepted_until": changed.tokens_accepted_until.map(Timestamp::rfc3339),
     })
 }
