@@ -61,6 +61,8 @@ pub struct Known<'a> {
     pub profile: Profile,
     /// The scopes of what users have granted it and is still open.
     pub granted: &'a [Scope],
+    /// Whether no one token suits all of its APIs (docs/apis.md).
+    pub divided: bool,
     /// When this is asked.
     pub now: Timestamp,
 }
@@ -125,7 +127,7 @@ pub fn lint(known: &Known<'_>) -> Vec<Finding> {
     found
 }
 
-const ADVICE: [Advice; 21] = [
+const ADVICE: [Advice; 22] = [
     Advice {
         id: "disabled",
         field: "disabled",
@@ -239,6 +241,13 @@ const ADVICE: [Advice; 21] = [
         message: "Its scopes are an API's, and it has no audience: its access tokens name no API, and none should take them.",
         command: "signet client update {id} --audience https://api.example.com",
         applies: |known| metadata(known).audience.is_empty() && has_api_scope(&metadata(known).scope),
+    },
+    Advice {
+        id: "apis-apart",
+        field: "audience",
+        message: "No one token suits all of its APIs, and nothing behind /forward-auth asks for one of them. Leave those that go together.",
+        command: "signet client update {id} --audience https://api.example.com",
+        applies: |known| metadata(known).forward_auth && known.divided,
     },
     Advice {
         id: "no-post-logout-uri",

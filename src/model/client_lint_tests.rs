@@ -47,7 +47,10 @@ fn client(members: &Value) -> Client {
 }
 
 fn found(client: &Client, profile: Profile, granted: &[Scope], now: Timestamp) -> Vec<&'static str> {
-    lint(&Known { client, profile, granted, now }).iter().map(|finding| finding.rule).collect()
+    lint(&Known { client, profile, granted, divided: false, now })
+        .iter()
+        .map(|finding| finding.rule)
+        .collect()
 }
 
 /// The findings at a client of its own profile that is in use.
@@ -105,7 +108,7 @@ fn each_rule_applies_where_it_should() {
         (json!({ "policy_uri": null }), vec!["no-policy"]),
         (json!({ "contacts": null }), vec!["no-contacts"]),
     ];
-    let mut seen: BTreeSet<&str> = ["disabled", "unused", "wide-scope"].into();
+    let mut seen: BTreeSet<&str> = ["disabled", "unused", "wide-scope", "apis-apart"].into();
     for (members, expected) in cases {
         assert_eq!(advice(&members), expected, "{members}");
         seen.extend(expected);
@@ -128,6 +131,23 @@ fn what_has_become_of_it_counts_too() {
 }
 
 #[test]
+fn apis_that_do_not_go_together_are_found_where_nobody_can_ask_for_one_of_them() {
+    let wiki = json!({ "token_endpoint_auth_method": "none", "jwks_uri": null, "client_class": "cookie",
+        "forward_auth": true, "redirect_uris": ["https://wiki.example.com/session/callback"],
+        "allowed_origins": ["https://wiki.example.com"], "post_logout_redirect_uris": null,
+        "backchannel_logout_uri": null, "scope": "openid profile read" });
+    let rules = |members: &Value, divided| {
+        let client = client(members);
+        let granted = std::slice::from_ref(&client.metadata.scope);
+        let known = Known { client: &client, profile: Profile::Default, granted, divided, now: START };
+        lint(&known).iter().map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    assert_eq!((rules(&wiki, true), rules(&wiki, false)), (vec!["apis-apart"], vec![]));
+    // This one may ask for one after another.
+    assert_eq!(rules(&json!({}), true), Vec::<&str>::new());
+}
+
+#[test]
 fn another_profile_shows_what_would_be_refused_in_it() {
     let waived = client(&json!({ "profile": "oidc-certification", "require_pkce": false,
         "token_endpoint_auth_method": "client_secret_jwt", "jwks_uri": null,
@@ -136,6 +156,7 @@ fn another_profile_shows_what_would_be_refused_in_it() {
         client: &waived,
         profile: Profile::OAuth21,
         granted: std::slice::from_ref(&waived.metadata.scope),
+        divided: false,
         now: START,
     });
     let errors: Vec<_> = findings.iter().filter(|one| one.severity == Severity::Error).collect();

@@ -43,6 +43,33 @@ mod what_is_open {
     }
 }
 
+mod its_apis {
+    use super::*;
+    use crate::support::web_application::{WIKI, behind_a_proxy, web_application};
+
+    #[test]
+    fn they_have_to_go_together_behind_a_proxy_which_asks_for_all_of_them_at_once() {
+        with_config(behind_a_proxy, async |s| {
+            let opaque = "https://opaque.example.com";
+            s.create_api(opaque, json!({ "access_token_format": "opaque" })).await;
+            let mut wiki = web_application(WIKI, &[WIKI]);
+            wiki["audience"] = json!([AUDIENCE, opaque]);
+            s.create_client("wiki", wiki).await;
+            assert!(rules(s, "wiki").await.contains(&"apis-apart"));
+            // As a command does it, which has just begun.
+            let node = s.node_with(&behind_a_proxy).await;
+            let all = lint::all(&node.op, None, s.now()).await.unwrap();
+            let wiki = all.iter().find(|one| one.client.as_str() == "wiki").unwrap();
+            assert!(wiki.findings.iter().any(|finding| finding.rule == "apis-apart"));
+            node.stop().await;
+            s.patch_client("app", json!({ "audience": [AUDIENCE, opaque] })).await;
+            assert!(!rules(s, "app").await.contains(&"apis-apart"), "it may send resource");
+            s.patch_client("wiki", json!({ "audience": [opaque] })).await;
+            assert!(!rules(s, "wiki").await.contains(&"apis-apart"));
+        });
+    }
+}
+
 mod the_command {
     use super::*;
 
