@@ -137,7 +137,8 @@ fn start_url(place: &Place<'_>, client: &Client, page: &Page) -> String {
     format!("{}/session/start?{query}", place.host)
 }
 
-/// An access token like any other of the client's: the revocation feed finds it by user, family and session.
+/// An access token like any other of the client's: the revocation feed finds it by user, family and session. Like a
+/// refreshed one it has what was granted, as far as the client is registered for it today (S-047).
 async fn token(
     op: &Provider,
     (client, audience): (&Client, &[String]),
@@ -153,7 +154,8 @@ async fn token(
         generation: 0,
         epoch: session.epoch,
     };
-    let request = AccessTokenRequest { client, audience, scope: &session.scope, user: Some(&user) };
+    let scope = session.scope.intersection(&client.metadata.scope);
+    let request = AccessTokenRequest { client, audience, scope: &scope, user: Some(&user) };
     Ok(access_token::make(op, &request, now).await?.token)
 }
 

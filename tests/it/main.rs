@@ -77,6 +77,7 @@ macro_rules! specs {
         mod forwarded;
         mod frontchannel_logout;
         mod handoff;
+        mod issuing;
         mod jwt_attacks;
         mod jwt_attacks_requests;
         mod leaks;

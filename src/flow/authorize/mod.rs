@@ -20,7 +20,7 @@ use super::browser::{Browser, SetCookie};
 use super::interaction::{self, Purpose};
 use super::registration::document;
 use super::rejection::Rejection;
-use super::{consent, login_session, subject};
+use super::{consent, login_session, subject, target};
 use crate::clock::Timestamp;
 use crate::model::audit::Origin;
 use crate::model::client::Client;
@@ -370,12 +370,32 @@ struct Granted<'a> {
 
 /// The authorization response.
 async fn answer(op: &Provider, granted: &Granted<'_>, now: Timestamp) -> Result<Delivery, Refusal> {
-    if granted.request.response_type.is_legacy() {
+    let path = granted.request.return_path();
+    let request = still_open(op, granted.client, granted.request)
+        .map_err(|rejection| Refusal::redirect(op, &path, rejection))?;
+    let granted = &Granted { request: &request, ..*granted };
+    if request.response_type.is_legacy() {
         return legacy::answer(op, granted, now).await;
     }
-    let path = granted.request.return_path();
     let code = issue_code(op, granted, code_life(op, &path), now).await?;
     Ok(path.deliver(op, &[("code", code.reveal())]))
+}
+
+/// The request as far as its client is registered for it now: it may have lost something while a person was signing in
+/// (S-047).
+///
+/// # Errors
+/// `invalid_target` where it asks for APIs and none is left, and what [`legacy::check`] says of the rest.
+fn still_open(
+    op: &Provider,
+    client: &Client,
+    request: &AuthorizationRequest,
+) -> Result<AuthorizationRequest, Rejection> {
+    let mut request = request.clone();
+    request.scope = request.scope.intersection(&client.metadata.scope);
+    request.audience = target::remaining(op, client, &request.audience)?;
+    legacy::check(op, client, &request)?;
+    Ok(request)
 }
 
 async fn issue_code(

@@ -154,7 +154,8 @@ async fn mint(
     (redeemed, audience): (Redeemed, &[String]),
     now: Timestamp,
 ) -> Outcome<TokenResponse> {
-    let scope = redeemed.scope.clone();
+    // Never more than the client is registered for today (S-047).
+    let scope = redeemed.scope.intersection(&client.metadata.scope);
     let id =
         IdTokenWish::With { nonce: redeemed.nonce.clone(), claims_request: redeemed.claims_request.clone() };
     let user = authorization_of(redeemed);
