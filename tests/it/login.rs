@@ -309,4 +309,25 @@ mod audit {
             assert!(s.events(ALICE.0).await.contains(&"login.succeeded"));
         });
     }
+
+    #[test]
+    fn an_address_over_its_limit_leaves_none() {
+        with_config(
+            |config| config.throttle.address_burst = 3,
+            async |s| {
+                let entries = async || {
+                    let all = signet::flow::admin::audit::Filter::default();
+                    signet::flow::admin::audit::page(&s.op, &all, None, 200).await.unwrap().items.len()
+                };
+                for _ in 0..3 {
+                    assert_eq!(attempt(s, ALICE.0, "wrong").await.status, 401);
+                }
+                let before = entries().await;
+                for user in [ALICE.0, BOB.0, "nobody"] {
+                    assert_eq!(attempt(s, user, "wrong").await.status, 429);
+                }
+                assert_eq!(entries().await, before);
+            },
+        );
+    }
 }

@@ -129,6 +129,7 @@ macro_rules! specs {
         mod session_policy_refresh;
         mod sessions;
         mod storage;
+        mod timing;
         mod unreadable_metadata;
         mod userinfo;
         mod web_sessions;

@@ -106,7 +106,9 @@ mod s3_1_2_1_authentication_request {
             // Going to the consent page by hand, or saying yes there, leads back to the password.
             let handle = page.field("interaction").to_owned();
             let consent = browser.get(&format!("/consent?interaction={handle}")).await;
-            assert_eq!(consent.location(), format!("/login?interaction={handle}"));
+            let form = Page::of("/consent", &consent);
+            let yes = browser.submit(&form, &[("action", "approve")]).await;
+            assert_eq!(yes.location(), format!("/login?interaction={handle}"));
             // Nor does a yes that is sent without the page.
             let fields =
                 [("interaction", handle.as_str()), ("csrf", page.field("csrf")), ("action", "approve")];
