@@ -9,7 +9,7 @@ use super::app::App;
 use super::body::{self, PROTOCOL_LIMIT};
 use super::headers::{PageSources, page, see_other};
 use super::pages::form_post::FormPost;
-use super::{cookie, problem};
+use super::{cookie, form_action, problem};
 use crate::flow::authorize::response::Delivery;
 use crate::flow::authorize::{self, Step};
 use crate::flow::browser::{Browser, SetCookie};
@@ -70,7 +70,7 @@ pub fn next(app: &App, step: &Step, cookies: &[SetCookie]) -> HttpResponse {
     }
 }
 
-/// Sends an authorization response on its way. A form may be posted to the redirect URI's origin and nowhere else.
+/// Sends an authorization response on its way.
 pub fn deliver(app: &App, delivery: &Delivery, cookies: &[SetCookie]) -> HttpResponse {
     match delivery {
         Delivery::Redirect(location) => see_other(app, location, cookies),
@@ -79,7 +79,8 @@ pub fn deliver(app: &App, delivery: &Delivery, cookies: &[SetCookie]) -> HttpRes
                 action: form.redirect_uri.as_str().to_owned(),
                 fields: form.params.clone(),
             });
-            let form_target = Some(form.redirect_uri.csp_source());
+            let form_target =
+                Some(form_action::sources(form.registered, vec![form.redirect_uri.csp_source()]));
             let sources = PageSources { form_target, ..PageSources::default() };
             page(app, StatusCode::OK, html, &sources, cookies)
         }

@@ -18,9 +18,7 @@ use crate::flow::login_session::{self, Current};
 use crate::flow::target;
 use crate::model::session::LoginSession;
 use crate::oauth::params::Params;
-use crate::oauth::registration::Registered;
 use crate::oauth::scope::OFFLINE_ACCESS;
-use crate::oauth::uri;
 
 const FORM: &str = "consent";
 
@@ -74,21 +72,10 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
             idle,
             Some(refresh.absolute.as_secs()),
         ),
-        unverified: unverified(&interaction),
+        unverified: login::unverified(&interaction),
         returns_to: interaction.request.return_path().redirect_uri.origin(),
     });
     Ok(page(app, StatusCode::OK, html, &sources, &[]))
-}
-
-/// Who a client is that no operator knows: the host that serves its metadata, else the one that its answer goes to.
-fn unverified(interaction: &OpenInteraction) -> Option<String> {
-    let client = &interaction.client;
-    let returns_to = || interaction.request.return_path().redirect_uri.csp_source();
-    match client.registered {
-        Registered::Operator => None,
-        Registered::Dynamic => Some(returns_to()),
-        Registered::Document => Some(uri::origin_of(client.id.as_str()).unwrap_or_else(returns_to)),
-    }
 }
 
 async fn take(

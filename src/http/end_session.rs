@@ -9,7 +9,7 @@ use super::app::App;
 use super::body::{BodyError, FORM_LIMIT, QUERY_LIMIT};
 use super::headers::{PageSources, page, see_other};
 use super::pages::logout::{Destination, LoggedOut, Logout};
-use super::{authorize, csrf, login, problem, revocation};
+use super::{authorize, csrf, form_action, login, problem, revocation};
 use crate::digest::{base64url, base64url_decode};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
@@ -59,8 +59,10 @@ async fn begin(app: &App, params: &Params, browser: &Browser) -> Result<HttpResp
 fn ask(app: &App, question: Question, params: &Params, browser: &Browser) -> HttpResponse {
     let csrf = browser.session.as_ref().map(|session| csrf::session_token(app, FORM, session));
     let client = question.client.as_deref().map(login::shown_client);
+    let registered = question.client.as_deref().map(|client| client.registered);
+    let target = registered.zip(question.target);
     let sources = PageSources {
-        form_target: question.target,
+        form_target: target.map(|(registered, target)| form_action::sources(registered, vec![target])),
         image: client.as_ref().and_then(super::pages::view::Client::logo_origin),
         ..PageSources::default()
     };

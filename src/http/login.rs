@@ -9,7 +9,7 @@ use super::app::App;
 use super::body::{self, FORM_LIMIT};
 use super::headers::{PageSources, page};
 use super::pages::view::{self, Login, LoginProblem};
-use super::{authorize as edge, cookie, csrf, problem};
+use super::{authorize as edge, cookie, csrf, form_action, problem};
 use crate::flow::authorize::OpenInteraction;
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::Browser;
@@ -17,9 +17,11 @@ use crate::flow::interaction::{self, Opened};
 use crate::flow::login::{self, LoginOutcome, LoginRequest};
 use crate::flow::rejection::RETRY_AFTER_SECONDS;
 use crate::model::client::Client;
+use crate::oauth::client_metadata::Profile;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
-use crate::oauth::return_to;
+use crate::oauth::registration::Registered;
+use crate::oauth::{return_to, uri};
 use crate::secret::Password;
 
 const FORM: &str = "login";
@@ -82,6 +84,29 @@ pub fn shown_client(client: &Client) -> view::Client {
     }
 }
 
+/// What the sign-in page shows of the client. Who registered themselves are strangers: where they are is said, and what they
+/// call their logo is not fetched for somebody who has not signed in yet. The certification of a provider looks for it there.
+fn before_sign_in(interaction: &OpenInteraction) -> view::Client {
+    let client = &interaction.client;
+    let shown = shown_client(client);
+    if client.registered == Registered::Operator {
+        return shown;
+    }
+    let logo_uri = shown.logo_uri.filter(|_| client.metadata.profile == Profile::OidcCertification);
+    view::Client { host: Some(interaction.request.return_path().redirect_uri.csp_source()), logo_uri, ..shown }
+}
+
+/// Who a client is that no operator knows: the host that serves its metadata, else the one that its answer goes to.
+pub fn unverified(interaction: &OpenInteraction) -> Option<String> {
+    let client = &interaction.client;
+    let returns_to = || interaction.request.return_path().redirect_uri.csp_source();
+    match client.registered {
+        Registered::Operator => None,
+        Registered::Dynamic => Some(returns_to()),
+        Registered::Document => Some(uri::origin_of(client.id.as_str()).unwrap_or_else(returns_to)),
+    }
+}
+
 /// What the page may load and where its form may lead.
 pub fn sources(interaction: &OpenInteraction, client: &view::Client) -> PageSources {
     // In cookie mode the redirect leads to a host of ours, and from there on to the application's page.
@@ -90,7 +115,7 @@ pub fn sources(interaction: &OpenInteraction, client: &view::Client) -> PageSour
         targets.extend(return_to::origins(&interaction.client.metadata));
     }
     PageSources {
-        form_target: Some(targets.join(" ")),
+        form_target: Some(form_action::sources(interaction.client.registered, targets)),
         image: client.logo_origin(),
         ..PageSources::default()
     }
@@ -111,10 +136,13 @@ fn show(
     status: StatusCode,
 ) -> HttpResponse {
     let handle = interaction.handle().reveal();
-    let client = interaction.client().map(shown_client);
-    let sources = match (interaction, &client) {
-        (Opened::Authorization(interaction), Some(client)) => sources(interaction, client),
-        _ => PageSources::default(),
+    let (client, sources, unverified) = match interaction {
+        Opened::Authorization(interaction) => {
+            let client = before_sign_in(interaction);
+            let sources = sources(interaction, &client);
+            (Some(client), sources, unverified(interaction))
+        }
+        Opened::Account(_) => (None, PageSources::default(), None),
     };
     let csrf = browser.binding.as_ref().map(|binding| csrf::interaction_token(app, FORM, binding, handle));
     let html = app.pages.login(&Login {
@@ -123,6 +151,7 @@ fn show(
         username: shown.username,
         problem: shown.problem,
         client,
+        unverified,
         offer_remember: app.provider.policy.sessions.remember_me,
         remember: shown.remember,
         again: browser.session.is_some(),

@@ -12,7 +12,7 @@ use super::pages::view::Message;
 use super::{cookie, csrf, end_session as edge, problem, revocation};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::{Browser, SetCookie};
-use crate::flow::end_session;
+use crate::flow::end_session::{self, Frame};
 use crate::flow::login_session::{self, Presence};
 use crate::flow::logout;
 use crate::model::session::LoginSession;
@@ -94,14 +94,19 @@ async fn take(
     } else {
         logout::this_browser(op, session, &browser.origin, now).await?;
     }
-    if !frames.is_empty() {
-        let shown = LoggedOut { everywhere, ..LoggedOut::default() };
-        let mut response = edge::signed_out(app, &frames, shown, &[SetCookie::ClearSession]);
-        revocation::announce(app, &mut response).await;
-        return Ok(response);
-    }
-    let location = if everywhere { "/logged-out?everywhere=1" } else { "/logged-out" };
-    let mut response = see_other(app, location, &[SetCookie::ClearSession]);
+    Ok(ended(app, &frames, everywhere).await)
+}
+
+/// The answer once the session of this browser has ended, and with `everywhere` all of the user's: the page that loads what
+/// relying parties want loaded, or where there is nothing of that a redirect to the plain one.
+pub(super) async fn ended(app: &App, frames: &[Frame], everywhere: bool) -> HttpResponse {
+    let cookies = [SetCookie::ClearSession];
+    let mut response = if frames.is_empty() {
+        let location = if everywhere { "/logged-out?everywhere=1" } else { "/logged-out" };
+        see_other(app, location, &cookies)
+    } else {
+        edge::signed_out(app, frames, LoggedOut { everywhere, ..LoggedOut::default() }, &cookies)
+    };
     revocation::announce(app, &mut response).await;
-    Ok(response)
+    response
 }

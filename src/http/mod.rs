@@ -18,6 +18,7 @@ pub mod edge;
 pub mod end_session;
 pub mod error;
 pub mod followers;
+pub mod form_action;
 pub mod forward_auth;
 pub mod headers;
 pub mod health;

@@ -59,9 +59,11 @@ mod discovering_metadata {
             let page = browser.authorize(&asking(&id, "openid offline_access")).await;
             let page = browser.page(page.location()).await;
             let consent = browser.login(&page, ALICE).await;
-            let html = browser.page(consent.location()).await.html;
+            let asked = browser.page(consent.location()).await;
             let host = neighbour.origin().replace('/', "&#x2f;");
-            assert!(html.contains("id=\"client-unverified\"") && html.contains(&host), "{html}");
+            for html in [page.html, asked.html] {
+                assert!(html.contains("id=\"client-unverified\"") && html.contains(&host), "{html}");
+            }
             let answer = browser.consent(consent.location()).await;
             let code = Redirect::parse(answer.location()).code();
             let auth = Auth::Public(id.clone());

@@ -309,7 +309,7 @@ mod the_question {
             let response = ask(&mut browser, &params).await;
             // Chromium applies form-action to the redirect.
             let policy = header(&response, "content-security-policy");
-            assert!(policy.contains("form-action 'self' https://app.example.com;"), "{policy}");
+            assert!(policy.contains("form-action 'self' https://app.example.com https:;"), "{policy}");
             let page = question(&browser, &response).await;
             assert!(page.html.contains("A web application asks to sign you out"), "{}", page.html);
             let response = confirm(&mut browser, &page).await;

@@ -88,6 +88,41 @@ fn signing_out_on_the_page_loads_them_too() {
 }
 
 #[test]
+fn signing_out_this_device_on_the_accounts_pages_loads_them_too() {
+    for action in ["one", "all"] {
+        with_server(async |s| {
+            with_pages(s).await;
+            let mut browser = Browser::new(s);
+            let tokens = s.tokens_of(&mut browser, "app", "openid").await;
+            let sid = claims(&tokens.access)["sid"].as_str().unwrap().to_owned();
+            let page = browser.form("/account/sessions", "sessions-form").await;
+            let response = browser.submit(&page, &[("action", action), ("session", &sid)]).await;
+            let html = response.ok().text();
+            assert!(html.contains("id=\"logged-out\""), "{html}");
+            assert_eq!(frames(&html), ["https://app.example.com/bye"]);
+            assert_eq!(html.contains("on all devices"), action == "all");
+            assert!(header(&response, "content-security-policy").contains("frame-src https://app.example.com;"));
+            assert!(response.header("revocation-batch").is_some());
+            assert!(!browser.cookies.contains_key("signet_session") && !browser.is_signed_in().await);
+        });
+    }
+}
+
+#[test]
+fn signing_out_other_devices_there_loads_nothing_here() {
+    with_server(async |s| {
+        with_pages(s).await;
+        let (mut here, mut there) = (Browser::new(s), Browser::new(s));
+        s.tokens_of(&mut here, "app", "openid").await;
+        s.tokens_of(&mut there, "app", "openid").await;
+        let page = here.form("/account/sessions", "sessions-form").await;
+        let response = here.submit(&page, &[("action", "others")]).await;
+        assert_eq!(response.location(), "/account/sessions?done=others");
+        assert!(here.is_signed_in().await && !there.is_signed_in().await);
+    });
+}
+
+#[test]
 fn no_client_with_such_a_page_no_frame_and_no_origin_in_the_policy() {
     with_server(async |s| {
         with_pages(s).await;

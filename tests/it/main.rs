@@ -72,6 +72,7 @@ macro_rules! specs {
         mod end_session;
         mod expired_sessions;
         mod fetch_budgets;
+        mod form_action;
         mod form_post;
         mod forward_auth;
         mod forwarded;

@@ -101,13 +101,13 @@ mod s4_2_credential_leakage_via_referer {
     }
 
     #[test]
-    fn the_form_of_a_client_may_lead_to_that_client_alone() {
+    fn the_form_of_a_client_leads_to_that_client_and_on_from_there() {
         with_server(async |s| {
             let mut browser = Browser::new(s);
             let response = browser.authorize(&request("spa")).await;
             let login = browser.get(response.location()).await;
             let policy = header(&login, "content-security-policy");
-            assert!(policy.contains("form-action 'self' https://app.example.com;"), "{policy}");
+            assert!(policy.contains("form-action 'self' https://app.example.com https:;"), "{policy}");
         });
     }
 }

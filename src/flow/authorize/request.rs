@@ -24,6 +24,7 @@ use crate::oauth::params::Params;
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::prompt::{Prompt, Prompts};
 use crate::oauth::redirect_uri::{self, ProvenRedirectUri};
+use crate::oauth::registration::Registered;
 use crate::oauth::response_mode::ResponseMode;
 use crate::oauth::response_type::ResponseType;
 use crate::oauth::scope::{OFFLINE_ACCESS, OPENID, Scope};
@@ -41,6 +42,8 @@ const LONGEST_LOGIN_HINT: usize = 254;
 pub struct AuthorizationRequest {
     /// `client_id`.
     pub client: ClientId,
+    /// Who registered the client.
+    registered: Registered,
     /// `redirect_uri`, proven to be the client's.
     redirect_uri: String,
     /// `response_type`.
@@ -76,6 +79,7 @@ impl AuthorizationRequest {
             redirect_uri: ProvenRedirectUri::restored(self.redirect_uri.clone()),
             state: self.state.clone(),
             mode: self.response_mode,
+            registered: self.registered,
         }
     }
 
@@ -132,6 +136,7 @@ pub async fn check(
         redirect_uri,
         state: None,
         mode: mode.as_ref().copied().unwrap_or(response::default_mode(kind)),
+        registered: client.registered,
     };
     // The state is read before everything that may go back with it.
     let path = match state(&params, path.mode) {
@@ -167,7 +172,8 @@ fn unusable_object(op: &Provider, client: &Client, Unusable { rejection, told }:
     let kind = legacy::response_type(op, client, params);
     let mode = response::mode(params.get("response_mode"), kind, &redirect_uri)
         .unwrap_or(response::default_mode(kind));
-    let path = ReturnPath { redirect_uri, state: state(params, mode).unwrap_or_default(), mode };
+    let state = state(params, mode).unwrap_or_default();
+    let path = ReturnPath { redirect_uri, state, mode, registered: client.registered };
     Refusal::redirect(op, &path, rejection)
 }
 
@@ -238,6 +244,7 @@ fn asked(
     let prompts = prompts.map_err(Rejection::invalid_request)?;
     let mut request = AuthorizationRequest {
         client: client.id.clone(),
+        registered: client.registered,
         redirect_uri: String::new(),
         response_type,
         response_mode: ResponseMode::Query,

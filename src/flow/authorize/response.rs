@@ -4,6 +4,7 @@
 use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::oauth::redirect_uri::ProvenRedirectUri;
+use crate::oauth::registration::Registered;
 use crate::oauth::response_mode::ResponseMode;
 use crate::oauth::response_type::ResponseType;
 
@@ -16,6 +17,8 @@ pub struct ReturnPath {
     pub state: Option<String>,
     /// How the parameters travel.
     pub mode: ResponseMode,
+    /// Who registered the client.
+    pub registered: Registered,
 }
 
 /// A response on its way. It may hold a code or a token, so that `Debug` shows neither.
@@ -32,6 +35,8 @@ pub enum Delivery {
 pub struct FormPost {
     /// Where it goes.
     pub redirect_uri: ProvenRedirectUri,
+    /// Who registered that.
+    pub registered: Registered,
     /// Names and values, in order.
     pub params: Vec<(String, String)>,
 }
@@ -63,6 +68,7 @@ impl ReturnPath {
             ResponseMode::Fragment => Delivery::Redirect(self.redirect_uri.with_fragment(&all)),
             ResponseMode::FormPost => Delivery::Form(FormPost {
                 redirect_uri: self.redirect_uri.clone(),
+                registered: self.registered,
                 params: all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             }),
         }

@@ -9,9 +9,9 @@ use crate::digest::{base64url, base64url_decode};
 use crate::flow::account::activity as events;
 use crate::flow::account::applications::{self as apps, Application};
 use crate::flow::account::devices::{self, Device};
-use crate::flow::browser::SetCookie;
+use crate::flow::end_session;
 use crate::http::app::App;
-use crate::http::headers::see_other;
+use crate::http::logout;
 use crate::http::pages::account::{
     Activity, ActivityLine, ApplicationLine, Applications, DeviceLine, Done, Sessions,
 };
@@ -80,8 +80,9 @@ async fn sign_out(call: &Call<'_>) -> Answer {
     let session: Option<SessionId> = call.params.get("session").and_then(|id| id.parse().ok());
     // Leaving is never made hard: this browser is signed out without any more questions.
     if call.action() == Some("one") && session == Some(visitor.session.id) {
+        let frames = end_session::frames(op, visitor.session.id, now).await.map_err(broken)?;
         devices::end(op, visitor, visitor.session.id, browser, now).await.map_err(broken)?;
-        return Ok(signed_out(call, "/logged-out").await);
+        return Ok(logout::ended(call.app, &frames, false).await);
     }
     call.fresh().await?;
     let mut response = match (call.action(), session) {
@@ -94,19 +95,14 @@ async fn sign_out(call: &Call<'_>) -> Answer {
             call.done(if ended { Done::Others } else { Done::Nothing }, &[])
         }
         (Some("all"), _) => {
+            let frames = end_session::frames(op, visitor.session.id, now).await.map_err(broken)?;
             devices::end_all(op, visitor, browser, now).await.map_err(broken)?;
-            return Ok(signed_out(call, "/logged-out?everywhere=1").await);
+            return Ok(logout::ended(call.app, &frames, true).await);
         }
         _ => return Err(call.unknown()),
     };
     revocation::announce(call.app, &mut response).await;
     Ok(response)
-}
-
-async fn signed_out(call: &Call<'_>, location: &str) -> HttpResponse {
-    let mut response = see_other(call.app, location, &[SetCookie::ClearSession]);
-    revocation::announce(call.app, &mut response).await;
-    response
 }
 
 async fn show_applications(call: &Call<'_>) -> Answer {

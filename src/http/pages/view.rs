@@ -61,6 +61,8 @@ pub struct Login {
     pub problem: Option<LoginProblem>,
     /// The client that asks.
     pub client: Option<Client>,
+    /// The host of a client that no operator has registered.
+    pub unverified: Option<String>,
     /// Whether to offer “Keep me signed in”.
     pub offer_remember: bool,
     /// Whether that box is ticked.
@@ -181,6 +183,7 @@ impl Pages {
             csrf => &page.csrf, interaction => &page.interaction, username => &page.username, problem => Serde(&problem),
             client => Serde(page.client.as_ref().map(Client::shown)), offer_remember => page.offer_remember,
             remember => page.remember, again => page.again,
+            unverified => &page.unverified,
         };
         self.render("login", title, false, values)
     }

@@ -25,12 +25,19 @@ for (const button of document.querySelectorAll("button[data-reveals]")) {
 const summary = document.querySelector(".alert[autofocus]");
 if (summary) summary.focus();
 
-// One press is one request: a second press of the same button is dropped until the page is shown again.
+// One press is one request: a second press of the same button is dropped, until five seconds have passed or the page is
+// shown again. After that a load was stopped or came to nothing, and the button must not be dead.
 for (const form of document.querySelectorAll("form[method=post]")) {
-  let sent = false;
+  let pressed, timer;
+  const again = () => {
+    clearTimeout(timer);
+    pressed = undefined;
+  };
   form.addEventListener("submit", (event) => {
-    if (sent) event.preventDefault();
-    sent = true;
+    if (event.submitter === pressed) return event.preventDefault();
+    again();
+    pressed = event.submitter;
+    timer = setTimeout(again, 5000);
   });
-  addEventListener("pageshow", () => { sent = false; });
+  addEventListener("pageshow", again);
 }
