@@ -145,6 +145,11 @@ impl Clients {
         }
     }
 
+    /// Whether the origins of clients have ever been read.
+    pub fn knows_origins(&self) -> bool {
+        self.origins.read().is_ok_and(|known| known.is_some())
+    }
+
     /// Forgets all copies: a client was changed through this node.
     pub fn forget(&self) {
         self.checked_at.store(0, Ordering::Release);

@@ -13,7 +13,6 @@ use super::rejection::{Outcome, Rejection};
 use crate::clock::Timestamp;
 use crate::digest::base64url;
 use crate::model::account::AccountPage;
-use crate::model::client::Client;
 use crate::model::session::LoginSession;
 use crate::oauth::error::ErrorCode;
 use crate::secret::{BrowserCookie, BrowserHash, InteractionHandle, InteractionHash};
@@ -72,14 +71,6 @@ impl Opened {
     /// What storage knows the handle by.
     pub fn hash(&self) -> InteractionHash {
         InteractionHash::from(self.handle())
-    }
-
-    /// The client that asks; `None` for this server.
-    pub fn client(&self) -> Option<&Client> {
-        match self {
-            Self::Authorization(interaction) => Some(&interaction.client),
-            Self::Account(_) => None,
-        }
     }
 
     /// Who is likely to sign in.

@@ -93,6 +93,13 @@ pub fn named(op: &Provider, audience: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// What an API says of a scope in plain words: one with these audiences, else any that lists it.
+pub fn scope_words(apis: &ApiSet, audience: &[String], scope: &str) -> Option<String> {
+    let described = apis.iter().filter_map(|api| Some((api, api.metadata.scope_descriptions.get(scope)?)));
+    let first = described.min_by_key(|&(api, _)| (!audience.contains(&api.audience), &api.audience));
+    first.map(|(_, words)| words.clone())
+}
+
 /// Whether no one token can be for all APIs that the client may ask for, so that a request that names none has to be
 /// looked at before it uses anything up.
 pub fn is_divided(op: &Provider, client: &Client) -> bool {

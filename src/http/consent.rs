@@ -1,5 +1,7 @@
 //! `/consent`: the page that asks whether a client may have what it asks for.
 
+use std::time::Duration;
+
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -8,7 +10,7 @@ use super::app::App;
 use super::body::{self, FORM_LIMIT};
 use super::headers::page;
 use super::pages::view::Consent;
-use super::pages::words::{self, ScopeLine};
+use super::pages::words::{self, Connection, ScopeLine};
 use super::{authorize as edge, cookie, csrf, login, problem};
 use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::authorize::{self, OpenInteraction, Step};
@@ -17,7 +19,9 @@ use crate::flow::consent;
 use crate::flow::login_session::{self, Current};
 use crate::flow::target;
 use crate::model::session::LoginSession;
+use crate::oauth::grant_type::GrantType;
 use crate::oauth::params::Params;
+use crate::oauth::return_to;
 use crate::oauth::scope::OFFLINE_ACCESS;
 
 const FORM: &str = "consent";
@@ -51,11 +55,9 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
     let client = login::shown_client(&interaction.client);
     let sources = login::sources(&interaction, &client);
     let handle = interaction.handle.reveal();
-    let scope = &interaction.request.scope;
     let asked = consent::scope_and_claims(&interaction.request);
-    let apis = target::named(op, &interaction.request.audience);
-    let refresh = op.policy.refresh.of(&interaction.client);
-    let idle = scope.contains(OFFLINE_ACCESS).then_some(refresh.idle.as_secs());
+    let audience = &interaction.request.audience;
+    let apis = target::named(op, audience);
     let html = app.pages.consent(&Consent {
         csrf: browser
             .binding
@@ -65,17 +67,49 @@ async fn show(app: &App, params: &Params, browser: &Browser) -> Result<HttpRespo
         interaction: handle.to_owned(),
         client,
         account: username,
-        scopes: asked.iter().map(|word| ScopeLine::new(word, None)).collect(),
+        scopes: asked
+            .iter()
+            .map(|word| {
+                ScopeLine::new(word, target::scope_words(&op.clients.apis(), audience, word).as_deref())
+            })
+            .collect(),
         apis: apis.iter().map(|(audience, name)| ScopeLine::new(audience, Some(name))).collect(),
-        duration: words::duration(
-            op.policy.tokens.access_token.as_secs(),
-            idle,
-            Some(refresh.absolute.as_secs()),
-        ),
+        duration: duration(app, &interaction),
         unverified: login::unverified(&interaction),
-        returns_to: interaction.request.return_path().redirect_uri.origin(),
+        returns_to: returns_to(&interaction),
     });
     Ok(page(app, StatusCode::OK, html, &sources, &[]))
+}
+
+/// For how long the client gets what it asks for: one that cannot refresh until its access token expires.
+fn duration(app: &App, interaction: &OpenInteraction) -> String {
+    let (policy, client) = (&app.provider.policy, &interaction.client);
+    let request = &interaction.request;
+    let own = client.metadata.access_token_lifetime.map(Duration::from_secs);
+    let access = own.unwrap_or(policy.tokens.access_token).as_secs();
+    let may_refresh = client.metadata.allows(GrantType::RefreshToken) || client.metadata.is_cookie_mode();
+    if !may_refresh || !request.response_type.has_code() {
+        return words::duration(access, None);
+    }
+    let refresh = policy.refresh.of(client);
+    words::duration(
+        access,
+        Some(Connection {
+            idle: refresh.idle.as_secs(),
+            absolute: refresh.absolute.as_secs(),
+            offline: request.scope.contains(OFFLINE_ACCESS),
+        }),
+    )
+}
+
+/// Where the person is afterwards. In cookie mode the answer comes to a host of ours, and from there the way leads on to a
+/// page of the application.
+fn returns_to(interaction: &OpenInteraction) -> Vec<String> {
+    let metadata = &interaction.client.metadata;
+    if metadata.is_cookie_mode() {
+        return return_to::origins(metadata);
+    }
+    vec![interaction.request.return_path().redirect_uri.csp_source()]
 }
 
 async fn take(

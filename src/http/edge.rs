@@ -1,12 +1,13 @@
 //! What every request and answer passes: an id, the method check, cross-origin sharing, a deadline, and the last
-//! resort for a panic. Fail closed: whatever goes wrong here answers 5xx and grants nothing (S-109).
+//! resort for a panic; what goes wrong is a page where people see it. Fail closed: whatever goes wrong here answers 5xx
+//! and grants nothing (S-109).
 
 use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
@@ -17,6 +18,8 @@ use super::cors;
 use super::error::{self, Challenge};
 use super::host;
 use super::hosts;
+use super::pages::view::Message;
+use super::problem;
 use super::request::identify;
 use super::routes::Row;
 use super::start;
@@ -91,9 +94,9 @@ async fn pass(
     } else if row.sharing.is_asked_for() && cors::is_preflight(http) {
         cors::preflight(row.methods, row.sharing)
     } else if !row.takes(http.method().as_str()) {
-        error::method_not_allowed(http, row.methods)
+        not_taken(app, http, row)
     } else {
-        guarded(app, http, request, next).await
+        guarded(app, http, refused_by(row.page), (request, next)).await
     };
     cors::apply(app, http, row.sharing, &mut response).await;
     Ok(passage.end(row.path, response))
@@ -107,7 +110,7 @@ pub async fn admin(
     let Some(passage) = Passage::begin(&request) else { return Ok(lost(request)) };
     let (app, http) = (&passage.app, &passage.http);
     let response = if hosts::serves(http, app, http.path()) {
-        guarded(app, http, request, next).await
+        guarded(app, http, refused_by(false), (request, next)).await
     } else {
         start::elsewhere(app)
     };
@@ -135,23 +138,42 @@ pub async fn asset(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
+/// How a refusal looks.
+type Refused = fn(&HttpRequest, &App, &Rejection) -> HttpResponse;
+
+/// A page where people see it, else JSON.
+fn refused_by(page: bool) -> Refused {
+    if page {
+        problem::rejection
+    } else {
+        |http, app, rejection| error::json(http, app, rejection, Challenge::None)
+    }
+}
+
+/// 405 with the methods that are allowed (RFC 9110 §15.5.6).
+fn not_taken(app: &App, http: &HttpRequest, row: &Row) -> HttpResponse {
+    if !row.page {
+        return error::method_not_allowed(http, row.methods);
+    }
+    let mut response = problem::message(http, app, StatusCode::METHOD_NOT_ALLOWED, Message::not_asked_so());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(row.methods));
+    response
+}
+
 /// Calls the handler within the deadline: retries of a refresh rest on an answer within it, or none (rotation.md).
 async fn guarded(
     app: &App,
     http: &HttpRequest,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
+    refused: Refused,
+    (request, next): (ServiceRequest, Next<impl MessageBody + 'static>),
 ) -> HttpResponse {
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(app.settings.request_deadline, call).await {
         Ok(Ok(Ok(response))) => response.map_into_boxed_body().into_parts().1,
         Ok(Ok(Err(failure))) => failure.error_response(),
-        Ok(Err(_panic)) => {
-            error::json(http, app, &Rejection::fault(&"the handler panicked"), Challenge::None)
-        }
+        Ok(Err(_panic)) => refused(http, app, &Rejection::fault(&"the handler panicked")),
         Err(_elapsed) => {
-            let late = Rejection::unavailable(&"no answer within the request deadline");
-            error::json(http, app, &late, Challenge::None)
+            refused(http, app, &Rejection::unavailable(&"no answer within the request deadline"))
         }
     }
 }

@@ -92,7 +92,7 @@ async fn take(
         return Err(Refusal::Page(Box::new(PageProblem::Form)));
     };
     if params.get("action") != Some("logout") {
-        return Ok(see_other(app, "/", &[]));
+        return Ok(see_other(app, "/account", &[]));
     }
     let op = &app.provider;
     match end_session::confirmed(op, &asked, browser, op.clock.now()).await? {

@@ -15,11 +15,13 @@ use crate::flow::authorize::problem::{PageProblem, Refusal};
 use crate::flow::browser::Browser;
 use crate::flow::interaction::{self, Opened};
 use crate::flow::login::{self, LoginOutcome, LoginRequest};
-use crate::flow::rejection::RETRY_AFTER_SECONDS;
+use crate::flow::login_session::{self, Presence};
+use crate::flow::rejection::{Outcome, RETRY_AFTER_SECONDS};
 use crate::model::client::Client;
 use crate::oauth::client_metadata::Profile;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
+use crate::oauth::prompt::Prompt;
 use crate::oauth::registration::Registered;
 use crate::oauth::{return_to, uri};
 use crate::secret::Password;
@@ -45,12 +47,28 @@ pub async fn login(request: HttpRequest, app: Data<App>, payload: Payload) -> Ht
         Ok(interaction) => interaction,
         Err(refusal) => return problem::refusal(&request, &app, refusal, &[]),
     };
+    let call = Call { request: &request, app: &app, browser: &browser, interaction: &interaction };
     if request.method() == Method::POST {
-        take(&request, &app, params, browser, interaction).await
+        take(&call, params).await
     } else {
         let shown =
             Shown { username: interaction.login_hint().unwrap_or_default().to_owned(), ..Shown::default() };
-        show(&app, &interaction, &browser, shown, StatusCode::OK)
+        show(&call, shown, StatusCode::OK).await
+    }
+}
+
+/// A request of a browser for its interaction.
+struct Call<'a> {
+    request: &'a HttpRequest,
+    app: &'a App,
+    browser: &'a Browser,
+    interaction: &'a Opened,
+}
+
+impl Call<'_> {
+    fn csrf(&self) -> Option<String> {
+        let binding = self.browser.binding.as_ref()?;
+        Some(csrf::interaction_token(self.app, FORM, binding, self.interaction.handle().reveal()))
     }
 }
 
@@ -93,7 +111,11 @@ fn before_sign_in(interaction: &OpenInteraction) -> view::Client {
         return shown;
     }
     let logo_uri = shown.logo_uri.filter(|_| client.metadata.profile == Profile::OidcCertification);
-    view::Client { host: Some(interaction.request.return_path().redirect_uri.csp_source()), logo_uri, ..shown }
+    view::Client {
+        host: Some(interaction.request.return_path().redirect_uri.csp_source()),
+        logo_uri,
+        ..shown
+    }
 }
 
 /// Who a client is that no operator knows: the host that serves its metadata, else the one that its answer goes to.
@@ -128,15 +150,13 @@ struct Shown {
     remember: bool,
 }
 
-fn show(
-    app: &App,
-    interaction: &Opened,
-    browser: &Browser,
-    shown: Shown,
-    status: StatusCode,
-) -> HttpResponse {
-    let handle = interaction.handle().reveal();
-    let (client, sources, unverified) = match interaction {
+async fn show(call: &Call<'_>, shown: Shown, status: StatusCode) -> HttpResponse {
+    let app = call.app;
+    let confirmed = match confirming(call, &shown.username).await {
+        Ok(confirmed) => confirmed,
+        Err(rejection) => return problem::rejection(call.request, app, &rejection),
+    };
+    let (client, sources, unverified) = match call.interaction {
         Opened::Authorization(interaction) => {
             let client = before_sign_in(interaction);
             let sources = sources(interaction, &client);
@@ -144,39 +164,50 @@ fn show(
         }
         Opened::Account(_) => (None, PageSources::default(), None),
     };
-    let csrf = browser.binding.as_ref().map(|binding| csrf::interaction_token(app, FORM, binding, handle));
     let html = app.pages.login(&Login {
-        csrf: csrf.unwrap_or_default(),
-        interaction: handle.to_owned(),
-        username: shown.username,
+        csrf: call.csrf().unwrap_or_default(),
+        interaction: call.interaction.handle().reveal().to_owned(),
+        again: confirmed.is_some(),
+        username: confirmed.unwrap_or(shown.username),
         problem: shown.problem,
         client,
         unverified,
         offer_remember: app.provider.policy.sessions.remember_me,
         remember: shown.remember,
-        again: browser.session.is_some(),
     });
     page(app, status, html, &sources, &[])
 }
 
-async fn take(
-    request: &HttpRequest,
-    app: &App,
-    mut params: Params,
-    browser: Browser,
-    interaction: Opened,
-) -> HttpResponse {
-    let expected = browser
-        .binding
-        .as_ref()
-        .map(|binding| csrf::interaction_token(app, FORM, binding, interaction.handle().reveal()));
-    let genuine = expected.is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
+/// The name to begin the form with, where somebody is there who is to confirm that it is them; `None` where anybody may sign
+/// in. A session that comes from elsewhere tells no name.
+async fn confirming(call: &Call<'_>, typed: &str) -> Outcome<Option<String>> {
+    let op = &call.app.provider;
+    let current = match login_session::presence(op, call.browser, op.clock.now()).await? {
+        Presence::Nobody => return Ok(None),
+        Presence::Unconfirmed(_) => return Ok(Some(typed.to_owned())),
+        Presence::SignedIn(current) => current,
+    };
+    let another = match call.interaction {
+        Opened::Authorization(interaction) => {
+            let (request, client) = (&interaction.request, &interaction.client);
+            request.prompts(Prompt::SelectAccount)
+                || request.is_about_another(op, client, current.session.user)
+        }
+        Opened::Account(_) => false,
+    };
+    let same = typed.is_empty() || typed == current.username;
+    Ok((same && !another).then_some(current.username))
+}
+
+async fn take(call: &Call<'_>, mut params: Params) -> HttpResponse {
+    let Call { request, app, browser, interaction } = *call;
+    let genuine = call.csrf().is_some_and(|expected| csrf::matches(&expected, params.get("csrf")));
     if !genuine || csrf::is_foreign(request, app) {
         return problem::refusal(request, app, Refusal::Page(Box::new(PageProblem::Form)), &[]);
     }
     if params.get("action") == Some("cancel") {
         let op = &app.provider;
-        return match interaction::cancel(op, &interaction, &browser, op.clock.now()).await {
+        return match interaction::cancel(op, interaction, browser, op.clock.now()).await {
             Ok(step) => edge::next(app, &step, &[]),
             Err(refusal) => problem::refusal(request, app, refusal, &[]),
         };
@@ -191,22 +222,16 @@ async fn take(
     };
     let (None, Some(password)) = (missing, password) else {
         let shown = Shown { username, problem: missing, remember };
-        return show(app, &interaction, &browser, shown, StatusCode::BAD_REQUEST);
+        return show(call, shown, StatusCode::BAD_REQUEST).await;
     };
-    let attempt = LoginRequest { username, password, remember, interaction: Some(interaction.hash()) };
-    sign_in(request, app, attempt, browser, interaction).await
+    sign_in(call, LoginRequest { username, password, remember, interaction: Some(interaction.hash()) }).await
 }
 
-async fn sign_in(
-    request: &HttpRequest,
-    app: &App,
-    attempt: LoginRequest,
-    browser: Browser,
-    interaction: Opened,
-) -> HttpResponse {
+async fn sign_in(call: &Call<'_>, attempt: LoginRequest) -> HttpResponse {
+    let Call { request, app, browser, interaction } = *call;
     let op = &app.provider;
     let now = op.clock.now();
-    let outcome = login::sign_in(op, &attempt, &browser, now).await;
+    let outcome = login::sign_in(op, &attempt, browser, now).await;
     app.metrics.login(&outcome);
     let again = |problem| Shown {
         username: attempt.username.clone(),
@@ -218,7 +243,7 @@ async fn sign_in(
             let signed_in = *signed_in;
             // The interaction is read anew: it now knows who signed in within it.
             let handle = interaction.handle().reveal();
-            let next = match interaction::open(op, handle, &browser, now).await {
+            let next = match interaction::open(op, handle, browser, now).await {
                 Ok(interaction) => interaction::resume(op, interaction, signed_in.session, now).await,
                 Err(refusal) => Err(refusal),
             };
@@ -227,21 +252,19 @@ async fn sign_in(
                 Err(refusal) => problem::refusal(request, app, refusal, &signed_in.cookies),
             }
         }
-        Ok(LoginOutcome::Refused) => {
-            show(app, &interaction, &browser, again(LoginProblem::Refused), StatusCode::UNAUTHORIZED)
-        }
+        Ok(LoginOutcome::Refused) => show(call, again(LoginProblem::Refused), StatusCode::UNAUTHORIZED).await,
         Ok(LoginOutcome::Full(most)) => {
-            show(app, &interaction, &browser, again(LoginProblem::Full(most)), StatusCode::CONFLICT)
+            show(call, again(LoginProblem::Full(most)), StatusCode::CONFLICT).await
         }
         Ok(LoginOutcome::Throttled(wait)) => {
             let seconds = wait.as_secs().max(1);
             let shown = again(LoginProblem::Throttled(seconds));
-            retry_after(show(app, &interaction, &browser, shown, StatusCode::TOO_MANY_REQUESTS), seconds)
+            retry_after(show(call, shown, StatusCode::TOO_MANY_REQUESTS).await, seconds)
         }
         Err(rejection) if rejection.code == ErrorCode::TemporarilyUnavailable => {
             super::error::log(request, &rejection);
             let shown = again(LoginProblem::Busy);
-            let response = show(app, &interaction, &browser, shown, StatusCode::SERVICE_UNAVAILABLE);
+            let response = show(call, shown, StatusCode::SERVICE_UNAVAILABLE).await;
             retry_after(response, u64::from(RETRY_AFTER_SECONDS))
         }
         Err(rejection) => problem::rejection(request, app, &rejection),

@@ -50,6 +50,17 @@ pub async fn logout(request: HttpRequest, app: Data<App>, payload: Payload) -> H
 
 /// The page after signing out.
 pub async fn logged_out(request: HttpRequest, app: Data<App>) -> HttpResponse {
+    let browser = match cookie::browser(&request, &app) {
+        Ok(browser) => browser,
+        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    };
+    let op = &app.provider;
+    // Anybody can link to this page: it must not say what is not so.
+    match login_session::presence(op, &browser, op.clock.now()).await {
+        Ok(Presence::Nobody) => {}
+        Ok(_) => return problem::message(&request, &app, StatusCode::OK, Message::still_signed_in()),
+        Err(rejection) => return problem::rejection(&request, &app, &rejection),
+    }
     let everywhere = request.query_string() == "everywhere=1";
     let html = app.pages.logged_out(&LoggedOut { everywhere, ..LoggedOut::default() });
     page(&app, StatusCode::OK, html, &PageSources::default(), &[])
@@ -82,7 +93,7 @@ async fn take(
         return Err(Refusal::Page(Box::new(PageProblem::Form)));
     }
     if params.get("action") == Some("cancel") {
-        return Ok(see_other(app, "/", &[]));
+        return Ok(see_other(app, "/account", &[]));
     }
     let op = &app.provider;
     let now = op.clock.now();

@@ -22,6 +22,8 @@ pub struct Row {
     pub methods: &'static str,
     /// Who may read the answer from another origin.
     pub sharing: Sharing,
+    /// Whether people see its answers: then what goes wrong is a page too.
+    pub page: bool,
     /// The handler, for all methods of the row.
     pub handler: fn() -> Route,
     /// Where the endpoint is specified.
@@ -42,7 +44,12 @@ const fn row(
     handler: fn() -> Route,
     spec: &'static str,
 ) -> Row {
-    Row { path, methods, sharing, handler, spec }
+    Row { path, methods, sharing, page: false, handler, spec }
+}
+
+/// A row that people see, which no page of another origin reads.
+const fn page(path: &'static str, methods: &'static str, handler: fn() -> Route, spec: &'static str) -> Row {
+    Row { path, methods, sharing: Nobody, page: true, handler, spec }
 }
 
 use Sharing::{Clients, Everybody, Nobody, Sessions};
@@ -57,25 +64,25 @@ pub const PUBLIC: &[Row] = &[
     row("/revocation/snapshot", "GET, HEAD", Everybody, || web::to(revocation::snapshot), "docs/revocation-feed.md §4"),
     row("/revocation/batches/{n}", "GET", Everybody, || web::to(revocation::batch), "docs/revocation-feed.md §4"),
     row("/revocation/stream", "GET", Everybody, || web::to(revocation::stream), "docs/revocation-feed.md §4"),
-    row("/authorize", "GET, POST", Nobody, || web::to(authorize::authorize), "RFC 6749 §3.1"),
+    page("/authorize", "GET, POST", || web::to(authorize::authorize), "RFC 6749 §3.1"),
     row("/token", "POST", Clients, || web::to(token::post), "RFC 6749 §3.2"),
     row("/revoke", "POST", Clients, || web::to(revoke::post), "RFC 7009"),
     row("/introspect", "POST", Nobody, || web::to(introspect::post), "RFC 7662"),
     row("/register", "POST", Nobody, || web::to(register::register), "RFC 7591 §3"),
     row("/register/{client_id}", "GET, PUT, DELETE", Nobody, || web::to(register::configuration), "RFC 7592 §2"),
     row("/userinfo", "GET, POST", Clients, || web::to(userinfo::userinfo), "OpenID Connect Core §5.3"),
-    row("/login", "GET, POST", Nobody, || web::to(login::login), "sign-in page"),
-    row("/consent", "GET, POST", Nobody, || web::to(consent::consent), "consent page"),
-    row("/end_session", "GET, POST", Nobody, || web::to(end_session::end_session), "OpenID Connect RP-Initiated Logout §2"),
-    row("/logout", "GET, POST", Nobody, || web::to(logout::logout), "sign-out page"),
-    row("/logged-out", "GET", Nobody, || web::to(logout::logged_out), "page after signing out"),
-    row("/account", "GET, POST", Nobody, || web::to(account::profile), "account: profile"),
-    row("/account/password", "GET, POST", Nobody, || web::to(account::password), "account: password"),
-    row("/account/sessions", "GET, POST", Nobody, || web::to(account::sessions), "account: devices"),
-    row("/account/applications", "GET, POST", Nobody, || web::to(account::applications), "account: applications"),
-    row("/account/activity", "GET", Nobody, || web::to(account::activity), "account: activity"),
-    row("/session/start", "GET", Nobody, || web::to(session::start::get), "docs/sessions.md"),
-    row("/session/callback", "GET", Nobody, || web::to(session::callback::get), "docs/sessions.md"),
+    page("/login", "GET, POST", || web::to(login::login), "sign-in page"),
+    page("/consent", "GET, POST", || web::to(consent::consent), "consent page"),
+    page("/end_session", "GET, POST", || web::to(end_session::end_session), "OpenID Connect RP-Initiated Logout §2"),
+    page("/logout", "GET, POST", || web::to(logout::logout), "sign-out page"),
+    page("/logged-out", "GET", || web::to(logout::logged_out), "page after signing out"),
+    page("/account", "GET, POST", || web::to(account::profile), "account: profile"),
+    page("/account/password", "GET, POST", || web::to(account::password), "account: password"),
+    page("/account/sessions", "GET, POST", || web::to(account::sessions), "account: devices"),
+    page("/account/applications", "GET, POST", || web::to(account::applications), "account: applications"),
+    page("/account/activity", "GET", || web::to(account::activity), "account: activity"),
+    page("/session/start", "GET", || web::to(session::start::get), "docs/sessions.md"),
+    page("/session/callback", "GET", || web::to(session::callback::get), "docs/sessions.md"),
     row("/refresh", "POST", Sessions, || web::to(session::refresh::post), "docs/sessions.md"),
     row("/session", "GET", Sessions, || web::to(session::whois::get), "docs/sessions.md"),
     row("/session/logout", "POST", Sessions, || web::to(session::logout::this_browser), "docs/sessions.md"),
@@ -83,7 +90,7 @@ pub const PUBLIC: &[Row] = &[
     row("/forward-auth", ANY, Nobody, || web::to(forward_auth::ask), "docs/forward-auth.md"),
     row("/forward-auth/{asked:.*}", ANY, Nobody, || web::to(forward_auth::ask), "docs/forward-auth.md"),
     row("/healthz", "GET, HEAD", Nobody, || web::to(health::live), "liveness, without detail"),
-    row("/", "GET, HEAD", Nobody, || web::to(start::page), "start page"),
+    page("/", "GET, HEAD", || web::to(start::page), "start page"),
 ];
 
 /// The demo's resource server, which the public listener answers for in development, behind the verifier of any other.

@@ -1,6 +1,8 @@
 //! What an operator says about an API: a resource server, known by the audience of its access tokens (RFC 8707 §2,
 //! RFC 9068 §2.2).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::claims::{self, ClaimRule, ClaimTarget};
@@ -15,6 +17,8 @@ use super::scope::{self, Scope};
 const MAX_SCOPES: usize = 100;
 /// Longest name in characters.
 const MAX_NAME: usize = 100;
+/// Longest description of a scope in characters.
+const MAX_DESCRIPTION: usize = 200;
 /// Scope values that begin so are this server's own.
 const OWN_PREFIX: &str = "signet:";
 /// Scope values that mean something at this server, whichever API a token is for.
@@ -41,6 +45,9 @@ pub struct ApiMetadata {
     pub name: Option<String>,
     /// The scope values that are this API's: tokens for other APIs do not carry them, unless those list them too.
     pub scopes: Vec<String>,
+    /// What a scope of these allows, in plain words for the person who is asked.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub scope_descriptions: BTreeMap<String, String>,
     /// What its access tokens look like. Default: `jwt`.
     pub access_token_format: AccessTokenFormat,
     /// The algorithm of its JWTs. Default: the client's, else the deployment's.
@@ -60,6 +67,7 @@ impl Default for ApiMetadata {
         Self {
             name: None,
             scopes: Vec::new(),
+            scope_descriptions: BTreeMap::new(),
             access_token_format: AccessTokenFormat::Jwt,
             signing_alg: None,
             access_token_lifetime: None,
@@ -87,9 +95,7 @@ impl ApiMetadata {
     /// # Errors
     /// The first member that cannot be; the message names the fix.
     pub fn validate(&self) -> Result<(), MetadataProblem> {
-        let named = self.name.as_ref().is_none_or(|name| {
-            (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control)
-        });
+        let named = self.name.as_ref().is_none_or(|name| is_plain(name, MAX_NAME));
         require(named, "name", "A name has 1 to 100 characters and no control characters.")?;
         self.check_scopes()?;
         let known = self.signing_alg.as_deref().is_none_or(|name| SIGNING_ALGORITHMS.contains(&name));
@@ -120,6 +126,21 @@ impl ApiMetadata {
             !self.scopes.iter().any(own),
             FIELD,
             "The scopes of OpenID Connect and those that begin with signet: are this server's. Choose others.",
+        )?;
+        self.check_descriptions()
+    }
+
+    fn check_descriptions(&self) -> Result<(), MetadataProblem> {
+        const FIELD: &str = "scope_descriptions";
+        require(
+            self.scope_descriptions.keys().all(|scope| self.scopes.contains(scope)),
+            FIELD,
+            "Describe only what scopes lists. Remove the others, or list them.",
+        )?;
+        require(
+            self.scope_descriptions.values().all(|words| is_plain(words, MAX_DESCRIPTION)),
+            FIELD,
+            "A description has 1 to 200 characters and no control characters.",
         )
     }
 
@@ -138,6 +159,11 @@ impl ApiMetadata {
             "An API's claims go into access tokens. Leave into out.",
         )
     }
+}
+
+/// Whether a text for people is not empty, no longer than `most` characters, and shows all that it holds.
+fn is_plain(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// Whether a text can be an API's audience: what stands in `aud`, compared byte for byte. An absolute URI is what
@@ -167,6 +193,7 @@ mod tests {
     fn what_was_said_reads_back() {
         let json = json!({
             "name": "Orders", "scopes": ["read", "orders:write"], "access_token_format": "opaque",
+            "scope_descriptions": { "orders:write": "Change your orders" },
             "access_token_lifetime": 60, "claims": [{ "claim": "tenant", "value": "acme" }], "dynamic": true,
         });
         let api = ApiMetadata::from_json(&json).unwrap();
@@ -185,6 +212,13 @@ mod tests {
             ("scopes", json!({ "scopes": [""] })),
             ("scopes", json!({ "scopes": ["openid"] })),
             ("scopes", json!({ "scopes": ["signet:admin"] })),
+            ("scope_descriptions", json!({ "scope_descriptions": { "read": "Read" } })),
+            ("scope_descriptions", json!({ "scopes": ["read"], "scope_descriptions": { "read": "" } })),
+            ("scope_descriptions", json!({ "scopes": ["read"], "scope_descriptions": { "read": "a\nb" } })),
+            (
+                "scope_descriptions",
+                json!({ "scopes": ["read"], "scope_descriptions": { "read": "x".repeat(201) } }),
+            ),
             ("signing_alg", json!({ "signing_alg": "HS256" })),
             ("signing_alg", json!({ "signing_alg": "none" })),
             ("signing_alg", json!({ "signing_alg": "ES256", "access_token_format": "opaque" })),

@@ -179,3 +179,13 @@ fn in_cookie_mode_codes_go_to_this_server_and_browsers_to_pages_of_the_client() 
     assert!(read(&cookie_mode(wiki)).unwrap().forward_auth);
     refused_at("forward_auth", &json!({ "forward_auth": true }));
 }
+
+#[test]
+fn a_front_channel_page_is_at_the_clients_own_origin() {
+    let page = |uri: &str| json!({ "frontchannel_logout_uri": uri });
+    assert!(read(&page("https://app.example.com/bye")).is_ok());
+    refused_at("frontchannel_logout_uri", &page("https://other.example.com/bye"));
+    // In cookie mode the redirect URIs are this server's.
+    assert!(read(&cookie_mode(page("https://app.example.com/bye"))).is_ok());
+    refused_at("frontchannel_logout_uri", &cookie_mode(page("https://auth.example.com/bye")));
+}

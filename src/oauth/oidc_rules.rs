@@ -133,12 +133,18 @@ fn check_request_objects(client: &ClientMetadata) -> Checked {
     )
 }
 
-/// OpenID Connect Front-Channel Logout §2: the page is at the origin of a redirect URI.
+/// OpenID Connect Front-Channel Logout §2: the page is at the origin of a redirect URI; in cookie mode, where those are this
+/// server's own, of the client's pages.
 fn check_front_channel(client: &ClientMetadata) -> Checked {
     let Some(page) = &client.frontchannel_logout_uri else { return Ok(()) };
     let origin = uri::origin_of(page);
+    let known = if client.is_cookie_mode() {
+        origin.is_some_and(|origin| client.origins().contains(&origin))
+    } else {
+        client.redirect_uris.iter().any(|uri| uri.origin() == origin)
+    };
     require(
-        client.redirect_uris.iter().any(|uri| uri.origin() == origin),
+        known,
         "frontchannel_logout_uri",
         "The front-channel logout page must be at the origin of a redirect URI.",
     )

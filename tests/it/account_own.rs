@@ -81,6 +81,20 @@ mod profile {
             assert_eq!(claim(s, ALICE.0, "name").await, "Alice Anna Example");
         });
     }
+
+    #[test]
+    fn what_was_emptied_stays_empty_beside_what_is_wrong() {
+        with_server(async |s| {
+            let mut browser = signed_in(s, ALICE).await;
+            let page = browser.form("/account", "profile-form").await;
+            let fields = [("nickname", ""), ("locale", "en_GB"), ("action", "save")];
+            let html = browser.submit(&page, &fields).await.text();
+            assert!(html.contains("name=\"nickname\" type=\"text\" value=\"\""), "{html}");
+            assert!(html.contains("value=\"en_GB\"") && html.contains("value=\"Alice Anna Example\""));
+            assert!(html.contains("<title>Nothing was changed"), "{html}");
+            assert_eq!(claim(s, ALICE.0, "nickname").await, "Ally");
+        });
+    }
 }
 
 mod password {
@@ -110,8 +124,27 @@ mod password {
             assert_eq!(other.login(&page, ALICE).await.status, 401);
             let page = other.open(&request("app")).await;
             other.login(&page, (ALICE.0, NEW)).await.location();
-            let entry = s.history(ALICE.0).await.into_iter().rfind(|e| e.event.as_str() == "user.password_changed");
+            let entry =
+                s.history(ALICE.0).await.into_iter().rfind(|e| e.event.as_str() == "user.password_changed");
             assert!(entry.unwrap().actor.starts_with("user:"));
+        });
+    }
+
+    #[test]
+    fn without_scripts_the_new_one_is_typed_twice() {
+        with_server(async |s| {
+            let mut browser = signed_in(s, ALICE).await;
+            let page = browser.form("/account/password", "password-form").await;
+            let field = page.html.split_once("<noscript>").unwrap().1.split("</noscript>").next().unwrap();
+            assert!(field.contains("id=\"again-password\" name=\"again\" type=\"password\""), "{field}");
+            for again in ["", "twelve green lamps by the dor"] {
+                let fields = [("current", ALICE.1), ("new", NEW), ("again", again), ("action", "change")];
+                let response = browser.submit(&page, &fields).await;
+                assert_eq!(response.status, 400);
+                assert!(response.text().contains("href=\"#again-password\""), "{}", response.text());
+            }
+            let fields = [("current", ALICE.1), ("new", NEW), ("again", NEW), ("action", "change")];
+            assert_eq!(browser.submit(&page, &fields).await.location(), "/account/password?done=password");
         });
     }
 
@@ -181,7 +214,8 @@ mod password {
                 browser.with_cookies(s.post("/account/password").raw_form(&body))
             });
             let answers = in_parallel(requests.collect()).await;
-            let done = answers.iter().filter(|a| a.header("location") == Some("/account/password?done=password"));
+            let done =
+                answers.iter().filter(|a| a.header("location") == Some("/account/password?done=password"));
             assert_eq!(done.count(), 1, "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
             let changes = s.events(ALICE.0).await.into_iter().filter(|e| *e == "user.password_changed");
             assert_eq!(changes.count(), 1);

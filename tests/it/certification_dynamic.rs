@@ -215,6 +215,10 @@ mod third_party {
             let token = rp.body["registration_access_token"].as_str().unwrap();
             let read = s.get(path).bearer(token).send().await.ok().json();
             assert_eq!(read["initiate_login_uri"], BEGIN);
+            // By which whoever drives the suite begins.
+            let mut browser = Browser::new(s);
+            rp.code(&mut browser, &rp.asked()).await;
+            assert!(browser.get("/account/applications").await.text().contains("id=\"open-1\""));
         });
     }
 

@@ -295,6 +295,12 @@ mod cors {
             s.op.store.close().await;
             let fault = surfer.refresh(PAGE).await;
             shared(fault.refused(503, "temporarily_unavailable"), Some(OWN));
+            // Whose page nobody has registered is no question to the database, whatever client it names.
+            for body in [BODY, "{\"client_id\":\"nobody\"}"] {
+                let origin = ("Origin", Some("https://attacker.example.com"));
+                let foreign = changed(&surfer, "/refresh", &[origin], body).send().await;
+                shared(foreign.refused(403, "access_denied"), None);
+            }
             assert!(header(&fault, "retry-after").parse::<u32>().unwrap() >= 1);
             assert_eq!(fault.header("set-cookie"), None);
         });

@@ -329,7 +329,7 @@ mod the_question {
             for action in ["cancel", "", "LOGOUT"] {
                 let response = ask(&mut browser, &[]).await;
                 let page = question(&browser, &response).await;
-                assert_eq!(browser.submit(&page, &[("action", action)]).await.location(), "/");
+                assert_eq!(browser.submit(&page, &[("action", action)]).await.location(), "/account");
                 assert!(browser.is_signed_in().await);
             }
         });

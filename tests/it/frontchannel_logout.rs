@@ -101,7 +101,9 @@ fn signing_out_this_device_on_the_accounts_pages_loads_them_too() {
             assert!(html.contains("id=\"logged-out\""), "{html}");
             assert_eq!(frames(&html), ["https://app.example.com/bye"]);
             assert_eq!(html.contains("on all devices"), action == "all");
-            assert!(header(&response, "content-security-policy").contains("frame-src https://app.example.com;"));
+            assert!(
+                header(&response, "content-security-policy").contains("frame-src https://app.example.com;")
+            );
             assert!(response.header("revocation-batch").is_some());
             assert!(!browser.cookies.contains_key("signet_session") && !browser.is_signed_in().await);
         });

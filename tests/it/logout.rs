@@ -149,7 +149,7 @@ mod one_browser {
             let mut browser = Browser::new(s);
             browser.sign_in(&request("app"), ALICE).await.code();
             let page = browser.page("/logout").await;
-            assert_eq!(browser.submit(&page, &[("action", "cancel")]).await.location(), "/");
+            assert_eq!(browser.submit(&page, &[("action", "cancel")]).await.location(), "/account");
             assert!(browser.is_signed_in().await);
         });
     }

@@ -91,6 +91,7 @@ macro_rules! specs {
         mod oidc_core_requests;
         mod opaque_tokens;
         mod outage;
+        mod pages;
         mod pairwise;
         mod races;
         mod redirect_corpus;

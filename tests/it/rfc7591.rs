@@ -449,10 +449,13 @@ mod third_party_initiated_login {
     fn an_application_can_be_opened_from_the_account() {
         with_config(open, async |s| {
             let begin = json!({ "initiate_login_uri": "https://app.example.com/begin?tab=1" });
-            let client = s.register(&metadata(begin)).await;
+            let client = s.register(&metadata(begin.clone())).await;
             let mut browser = Browser::new(s);
             browser.sign_in(&asking(&client.id, "openid"), ALICE).await;
             browser.sign_in(&asking("spa", "openid read"), ALICE).await;
+            // Where a client leads that registered itself, nobody has vouched for.
+            assert!(!browser.get("/account/applications").await.text().contains("open-1"));
+            s.patch_client("spa", begin).await;
             let html = browser.get("/account/applications").await.ok().text();
             let links: Vec<_> = html.split("id=\"open-").skip(1).collect();
             assert_eq!(links.len(), 1, "{html}");

@@ -121,7 +121,11 @@ fn application_line(application: Application) -> ApplicationLine {
         client: application.client.to_string(),
         name: application.name,
         first_party: application.first_party,
-        scopes: application.scopes.iter().map(|scope| ScopeLine::new(scope, None)).collect(),
+        scopes: application
+            .scopes
+            .iter()
+            .map(|(scope, words)| ScopeLine::new(scope, words.as_deref()))
+            .collect(),
         since: application.since.into(),
         used: application.used_at.map(Into::into),
         open: application.open,

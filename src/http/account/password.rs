@@ -6,6 +6,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{Answer, Call, either};
+use crate::digest::ct_eq;
 use crate::flow::account::password::{self, Changed};
 use crate::http::app::App;
 use crate::http::pages::account::{Done, PasswordForm, Problem};
@@ -17,6 +18,7 @@ use crate::secret::Password;
 /// The ids of the fields.
 const CURRENT: &str = "current-password";
 const NEW: &str = "new-password";
+const AGAIN: &str = "again-password";
 
 /// Shows or takes the form.
 pub async fn password(request: HttpRequest, app: Data<App>, payload: Payload) -> HttpResponse {
@@ -30,10 +32,17 @@ async fn answer(request: &HttpRequest, app: &Data<App>, payload: Payload) -> Ans
     }
     let typed = |call: &mut Call<'_>, name| call.params.take(name).map(Password::new);
     let (current, new) = (typed(&mut call, "current"), typed(&mut call, "new"));
+    // Asked for where no script shows what was typed.
+    let asked_again = call.params.names().any(|name| name == "again");
+    let again = typed(&mut call, "again");
     let Some(current) = current else {
         return Ok(wrong(&call, CURRENT, "Enter your current password."));
     };
     let Some(new) = new else { return Ok(wrong(&call, NEW, "Enter a new password.")) };
+    let same = |again: &Password| ct_eq(again.reveal().as_bytes(), new.reveal().as_bytes());
+    if asked_again && !again.as_ref().is_some_and(same) {
+        return Ok(wrong(&call, AGAIN, "The two new passwords are not the same. Type the new one twice."));
+    }
     let changed = password::change(&app.provider, &call.visitor, (&current, new), &call.browser, call.now);
     match changed.await.map_err(|rejection| call.broken(rejection))? {
         Changed::Done(cookie) => {

@@ -25,10 +25,7 @@ async fn answer(request: &HttpRequest, app: &Data<App>, payload: Payload) -> Ans
         return Err(call.unknown());
     }
     // A field that is empty is one to empty; only one that was not sent is left alone.
-    let sent = |claim: &str| {
-        let known = call.params.names().any(|name| name == claim);
-        known.then(|| call.params.get(claim).unwrap_or_default().to_owned())
-    };
+    let sent = |claim: &str| sent(&call, claim).map(str::to_owned);
     let saved = profile::save(&app.provider, &call.visitor, sent, &call.browser, call.now).await;
     match saved.map_err(|rejection| call.broken(rejection))? {
         Saved::Done => Ok(call.done(Done::Saved, &[])),
@@ -40,14 +37,17 @@ async fn answer(request: &HttpRequest, app: &Data<App>, payload: Payload) -> Ans
     }
 }
 
+/// What was typed into a field of the form; empty where it was emptied, `None` where it was not sent.
+fn sent<'a>(call: &'a Call<'_>, claim: &str) -> Option<&'a str> {
+    let known = call.is_post() && call.params.names().any(|name| name == claim);
+    known.then(|| call.params.get(claim).unwrap_or_default())
+}
+
 fn show(call: &Call<'_>, wrong: Option<Problem>) -> HttpResponse {
     let user = &call.visitor.user;
     let status = if wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     // What was typed stays, so that it can be mended.
-    let value = |claim: &str| {
-        let typed = if call.is_post() { call.params.get(claim) } else { None };
-        typed.unwrap_or_else(|| profile::shown(user, claim)).to_owned()
-    };
+    let value = |claim: &str| sent(call, claim).unwrap_or_else(|| profile::shown(user, claim)).to_owned();
     let html = call.app.pages.account_profile(&Profile {
         frame: call.frame(wrong),
         email: user.email.clone(),

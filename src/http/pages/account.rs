@@ -125,7 +125,7 @@ pub struct Profile {
     pub claims: Vec<(&'static str, String)>,
 }
 
-/// Changing the password. Posts `csrf`, `current` and `new` to `/account/password`.
+/// Changing the password. Posts `csrf`, `current` and `new`, and without scripts `again`, to `/account/password`.
 #[derive(Clone, Debug)]
 pub struct PasswordForm {
     /// What every page has.
@@ -322,7 +322,14 @@ impl Pages {
             done => frame.done.map(Done::text), error => Serde(&frame.problem), stale => frame.stale,
             nav => Serde(&nav), ..own
         };
-        self.render(name, heading(frame.page), true, values)
+        let heading = heading(frame.page);
+        let title = match (&frame.problem, frame.done) {
+            (Some(_), _) => format!("Nothing was changed · {heading}"),
+            (None, Some(Done::Nothing)) => format!("Nothing left to do · {heading}"),
+            (None, Some(_)) => format!("Done · {heading}"),
+            (None, None) => heading.to_owned(),
+        };
+        self.render(name, &title, true, values)
     }
 }
 

@@ -4,7 +4,7 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::view::{Client, Link, Pages};
+use super::view::{Client, Pages};
 
 /// The sign-out question. Posts `csrf`, `request` (if any), `everywhere` (`1` or absent) and `action` (`logout` or
 /// `cancel`) to `action` of the page.
@@ -29,8 +29,6 @@ pub struct Logout {
 pub struct LoggedOut {
     /// All sessions of the account ended, not only this one.
     pub everywhere: bool,
-    /// A way on.
-    pub return_to: Option<Link>,
     /// Pages of clients that end their own sessions, loaded out of sight (OpenID Connect Front-Channel Logout §3).
     pub frames: Vec<String>,
     /// Where the way leads on to, by itself once the frames have loaded.
@@ -64,8 +62,8 @@ impl Pages {
     /// The page after signing out.
     pub fn logged_out(&self, page: &LoggedOut) -> String {
         let values = context! {
-            everywhere => page.everywhere, return_to => Serde(&page.return_to), frames => &page.frames,
-            next => &page.next, leads_to => Serde(&page.leads_to),
+            everywhere => page.everywhere, frames => &page.frames, next => &page.next,
+            leads_to => Serde(&page.leads_to),
         };
         self.render("logged_out", "You are signed out", false, values)
     }

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::view::Link;
-use super::words;
 
 /// A page that says one thing and what to do next.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -41,22 +40,24 @@ impl Message {
         )
     }
 
-    /// Too many requests; the next may succeed after `seconds`.
-    pub fn throttled(seconds: u64) -> Self {
+    /// The page is not asked for in this way.
+    pub fn not_asked_so() -> Self {
         Self::new(
-            "Too many attempts",
-            "There were too many attempts in a short time, so we pause to protect the account.",
-            &format!("Wait {} and try again.", words::span(seconds.max(1))),
+            "This page does not take that",
+            "The request was of a kind that this page does not answer. Nothing was changed.",
+            "Go back and open the page anew, by a link or its address.",
         )
     }
 
-    /// The server cannot answer now; nothing was changed.
-    pub fn busy() -> Self {
-        Self::new(
-            "We are busy",
-            "The server cannot answer just now. Nothing was lost.",
-            "Try again in a few seconds.",
-        )
+    /// The page after signing out, for somebody who is signed in.
+    pub fn still_signed_in() -> Self {
+        let page = Self::new(
+            "You are signed in",
+            "There is a session in this browser, so nothing has been signed out here.",
+            "If you mean to leave, sign out.",
+        );
+        let next = Some(Link { href: "/logout".to_owned(), label: "Sign out" });
+        Self { urgent: false, next, ..page }
     }
 
     /// Nobody is signed in, so there is nothing to sign out of.

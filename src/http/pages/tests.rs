@@ -51,7 +51,7 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
         apis: scopes.clone(),
         scopes,
         duration: own(),
-        returns_to: Some(own()),
+        returns_to: vec![own(), own()],
         unverified: Some(own()),
     };
     out.push(("consent", pages.consent(&consent)));
@@ -67,20 +67,15 @@ fn every_page(text: &str) -> Vec<(&'static str, String)> {
     out.push(("logged_out", pages.logged_out(&LoggedOut::default())));
     let leads_to = Some(Destination { name: own(), place: own(), unverified: true });
     let told = LoggedOut { frames: vec![own()], next: Some(own()), leads_to, ..LoggedOut::default() };
-    out.push(("logged_out", pages.logged_out(&told)));
+    out.push(("logged_out with a way on", pages.logged_out(&told)));
     let mismatch = RedirectMismatch {
         received: own(),
         registered: vec![own(), "x".to_owned()],
         nearest: Some(own()),
         command: Some(own()),
     };
-    let error = ErrorPage {
-        code: own(),
-        description: Some(own()),
-        trace_id: own(),
-        client: client(),
-        mismatch: Some(mismatch),
-    };
+    let error =
+        ErrorPage { code: own(), description: Some(own()), trace_id: own(), mismatch: Some(mismatch) };
     out.push(("error", pages.error(&error)));
     let message = Message {
         heading: own(),
@@ -197,7 +192,7 @@ fn links_of_a_client_are_http_or_left_out() {
 }
 
 #[test]
-fn a_logo_comes_by_https_and_has_the_clients_name() {
+fn a_logo_comes_by_https_and_stands_beside_the_clients_name() {
     let with =
         |uri: &str| Client { name: "Shop".to_owned(), logo_uri: Some(uri.to_owned()), ..Client::default() };
     assert_eq!(with("http://app.example/l.png").logo_origin(), None);
@@ -207,7 +202,7 @@ fn a_logo_comes_by_https_and_has_the_clients_name() {
         for page in [login, consent] {
             assert_eq!(page.contains("id=\"client-logo\""), shown, "{uri}");
             assert_eq!(
-                page.contains("alt=\"Shop\" width=\"40\" height=\"40\" referrerpolicy=\"no-referrer\""),
+                page.contains("alt=\"\" width=\"40\" height=\"40\" referrerpolicy=\"no-referrer\""),
                 shown
             );
         }
@@ -231,7 +226,7 @@ fn a_logo_from_elsewhere_names_its_origin() {
 
 #[test]
 fn pages_keep_the_names_that_scripts_use() {
-    let expected: [(&str, &[&str]); 13] = [
+    let expected: [(&str, &[&str]); 14] = [
         (
             "login",
             &[
@@ -262,12 +257,16 @@ fn pages_keep_the_names_that_scripts_use() {
         ),
         ("logout", &["logout-form", "logout-confirm", "logout-cancel", "everywhere"]),
         ("logged_out", &["logged-out"]),
+        ("logged_out with a way on", &["logged-out", "continue"]),
         ("error", &["oauth-error", "trace-id", "oauth-error-fix"]),
-        ("message", &["message", "trace-id"]),
+        ("message", &["message", "trace-id", "message-next"]),
         ("form_post", &["form-post", "form-post-submit"]),
         ("index", &["issuer", "discovery", "jwks", "account"]),
         ("account_profile", &["account-nav", "account-done", "account-error", "profile-form"]),
-        ("account_password", &["account-nav", "password-form", "current-password", "new-password"]),
+        (
+            "account_password",
+            &["account-nav", "password-form", "current-password", "new-password", "again-password"],
+        ),
         (
             "account_sessions",
             &[
@@ -279,7 +278,7 @@ fn pages_keep_the_names_that_scripts_use() {
                 "sign-out-all",
             ],
         ),
-        ("account_applications", &["account-nav", "applications-list", "revoke-1"]),
+        ("account_applications", &["account-nav", "applications-list", "open-1", "revoke-1"]),
         ("account_activity", &["account-nav", "activity-list", "activity-older"]),
     ];
     for (name, page) in every_page("abc") {
@@ -297,7 +296,7 @@ fn pages_obey_the_content_security_policy() {
             assert!(!tag.contains(" style=") && !tag.contains(" on"), "{name}: {tag}");
             assert!(!tag.starts_with("<style"), "{name}: {tag}");
             // Relying parties' own pages, for logout alone; `frame-src` names their origins.
-            assert!(name == "logged_out" || !tag.starts_with("<iframe"), "{name}: {tag}");
+            assert!(name.starts_with("logged_out") || !tag.starts_with("<iframe"), "{name}: {tag}");
             assert!(!tag.starts_with("<script") || tag.contains(" src="), "{name}: {tag}");
         }
         let own = page.replace("https:&#x2f;&#x2f;app.example.com", "");
@@ -342,6 +341,16 @@ fn a_problem_is_announced_focused_and_linked() {
 }
 
 #[test]
+fn whoever_confirms_is_not_said_to_be_signed_out() {
+    let confirming = |problem| pages().login(&Login { again: true, problem, ..Login::default() });
+    let page = confirming(Some(LoginProblem::Refused));
+    assert!(page.contains("<title>Not confirmed") && !page.contains("You are not signed in"), "{page}");
+    for page in [page, confirming(None)] {
+        assert!(page.contains("value=\"login\">Confirm</button>"), "{page}");
+    }
+}
+
+#[test]
 fn a_typed_name_is_kept_and_the_password_field_is_always_empty() {
     let page = pages().login(&Login { username: "alice".to_owned(), ..Login::default() });
     assert!(page.contains("value=\"alice\""));
@@ -381,9 +390,9 @@ fn every_ready_made_message_says_what_to_do() {
     for message in [
         Message::interaction_expired(),
         Message::form_expired(),
-        Message::throttled(30),
-        Message::busy(),
+        Message::not_asked_so(),
         Message::not_signed_in(),
+        Message::still_signed_in(),
         Message::not_found(),
     ] {
         let page = pages().message(&message.with_trace("0af7"));

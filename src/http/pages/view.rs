@@ -67,7 +67,8 @@ pub struct Login {
     pub offer_remember: bool,
     /// Whether that box is ticked.
     pub remember: bool,
-    /// A signed-in user has to give the password again (`prompt=login`, `max_age`).
+    /// Somebody is signed in, or was elsewhere, and has to give the password again (`prompt=login`, `max_age`, a sign-in that
+    /// is not fresh enough).
     pub again: bool,
 }
 
@@ -88,8 +89,8 @@ pub struct Consent {
     pub apis: Vec<ScopeLine>,
     /// For how long: see [`words::duration`].
     pub duration: String,
-    /// The host (or scheme, for an app on the device) that the answer goes to.
-    pub returns_to: Option<String>,
+    /// The origins of the pages (or the scheme, for an app on the device) that the person comes back to.
+    pub returns_to: Vec<String>,
     /// The host of a client that no operator has registered.
     pub unverified: Option<String>,
 }
@@ -112,8 +113,6 @@ pub struct ErrorPage {
     pub description: Option<String>,
     /// What to quote when asking for help; finds the log line.
     pub trace_id: String,
-    /// The client, if it is known.
-    pub client: Option<Client>,
     /// For a redirect URI that is not registered: set in development only.
     pub mismatch: Option<RedirectMismatch>,
 }
@@ -175,7 +174,8 @@ impl Pages {
     pub fn login(&self, page: &Login) -> String {
         let problem = page.problem.map(ShownProblem::from);
         let title = match (&problem, page.again) {
-            (Some(_), _) => "Not signed in",
+            (Some(_), true) => "Not confirmed",
+            (Some(_), false) => "Not signed in",
             (None, true) => "Confirm that it is you",
             (None, false) => "Sign in",
         };
@@ -203,7 +203,7 @@ impl Pages {
         let words: ErrorWords = words::error_words(&page.code);
         let values = context! {
             code => &page.code, description => &page.description, trace_id => &page.trace_id, words => Serde(words),
-            client => Serde(page.client.as_ref().map(Client::shown)), mismatch => Serde(&page.mismatch),
+            mismatch => Serde(&page.mismatch),
         };
         self.render("error", words.heading, page.mismatch.is_some(), values)
     }

@@ -104,7 +104,7 @@ pub fn error_words(code: &str) -> ErrorWords {
             BACK,
         ),
         "unsupported_response_type" => (
-            "The app speaks another language",
+            "The app asked in a way that we do not support",
             "The app asked for an answer of a kind that this server does not give.",
             BACK,
         ),
@@ -131,19 +131,29 @@ pub fn span(seconds: u64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The consent page's answer to “for how long”, from lifetimes in seconds. `idle` and `absolute` are those of the
-/// refresh token, when the client gets one.
-pub fn duration(access: u64, idle: Option<u64>, absolute: Option<u64>) -> String {
-    let sooner = "if you sign out on all devices";
-    match (idle, absolute) {
-        (None, None) => format!("For {} after each sign-in.", span(access)),
-        (Some(idle), None) => format!("Until the app is not used for {}, or {sooner}.", span(idle)),
-        (None, Some(absolute)) => format!("For at most {}. It ends sooner {sooner}.", span(absolute)),
-        (Some(idle), Some(absolute)) => format!(
-            "For at most {}. It ends sooner if the app is not used for {}, or {sooner}.",
-            span(absolute),
-            span(idle)
-        ),
+/// What a client's refresh tokens live by, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// So long without use.
+    pub idle: u64,
+    /// So long in all.
+    pub absolute: u64,
+    /// They outlive a sign-out in this browser (`offline_access`).
+    pub offline: bool,
+}
+
+/// The consent page's answer to “for how long”: `access` is the lifetime of an access token in seconds, `connection` what
+/// comes after it where the client can refresh.
+pub fn duration(access: u64, connection: Option<Connection>) -> String {
+    let Some(Connection { idle, absolute, offline }) = connection else {
+        return format!("For {} after each sign-in.", span(access));
+    };
+    let out = if offline { "if you sign out on all devices" } else { "if you sign out" };
+    if idle < absolute {
+        let (absolute, idle) = (span(absolute), span(idle));
+        format!("For at most {absolute}. It ends sooner if the app is not used for {idle}, or {out}.")
+    } else {
+        format!("For at most {}. It ends sooner {out}.", span(absolute))
     }
 }
 
@@ -190,8 +200,12 @@ mod tests {
 
     #[test]
     fn how_long_names_both_limits() {
-        let words = duration(600, Some(86_400), Some(604_800));
+        let of = |idle, offline| duration(600, Some(Connection { idle, absolute: 604_800, offline }));
+        let words = of(86_400, true);
         assert!(words.contains("7 days") && words.contains("1 day"), "{words}");
-        assert_eq!(duration(600, None, None), "For 10 minutes after each sign-in.");
+        assert!(words.ends_with("or if you sign out on all devices."), "{words}");
+        assert!(of(86_400, false).ends_with("or if you sign out."));
+        assert_eq!(of(604_800, false), "For at most 7 days. It ends sooner if you sign out.");
+        assert_eq!(duration(600, None), "For 10 minutes after each sign-in.");
     }
 }

@@ -71,6 +71,9 @@ impl Several {
 /// Why a request stops here.
 type Stop = (ErrorCode, &'static str);
 
+const FOREIGN: Stop =
+    (ErrorCode::AccessDenied, "Pages of this origin may not act for this client. Register the origin.");
+
 /// Lets a POST of a page pass. That it is a POST the route table has seen to.
 ///
 /// # Errors
@@ -86,6 +89,7 @@ pub async fn admit(request: &HttpRequest, app: &App, payload: Payload) -> Result
     fetch_mode(headers).map_err(stop)?;
     let body = body::read(app, payload, LIMIT).await.map_err(|broken| unread(request, broken))?;
     let asked = json_object(&body.freeze()).map_err(stop)?;
+    some_clients(app, origin).await.map_err(stop)?;
     let (client, now) = registered(request, app, &asked.client_id).await?;
     on_the_list(&client, origin).map_err(stop)?;
     Ok(Admitted { client, asked, now })
@@ -111,6 +115,7 @@ pub async fn admit_reading(
     }
     let origin = one_origin(headers).map_err(stop)?;
     fetch_site(headers, &["same-origin", "same-site"]).map_err(stop)?;
+    some_clients(app, origin).await.map_err(stop)?;
     let (client, _) = registered(request, app, client_id).await?;
     on_the_list(&client, origin).map_err(stop)?;
     Ok(client)
@@ -219,9 +224,17 @@ async fn registered(
     }
 }
 
+/// An origin of no client in cookie mode stops here, from memory: an id that nobody has would be a question to the database
+/// every time. Where the origins were never read, the client decides, and a database that is down is said to be.
+async fn some_clients(app: &App, origin: &str) -> Result<(), Stop> {
+    let (op, cookie_mode) = (&app.provider, true);
+    let known = op.clients.is_origin_of_any(&op.store, origin, cookie_mode, op.clock.now()).await;
+    if known || !op.clients.knows_origins() { Ok(()) } else { Err(FOREIGN) }
+}
+
 fn on_the_list(client: &AuthenticatedClient, origin: &str) -> Result<(), Stop> {
     if client.metadata.origins().iter().any(|one| one == origin) {
         return Ok(());
     }
-    Err((ErrorCode::AccessDenied, "Pages of this origin may not act for this client. Register the origin."))
+    Err(FOREIGN)
 }

@@ -119,7 +119,8 @@ impl<'a> Surfer<'a> {
         panic!("redirects without end: {url}");
     }
 
-    async fn sign_in_at(&mut self, url: &str, response: &Response) -> Response {
+    /// Answers a page of the issuer: signs alice in, or says yes.
+    pub(crate) async fn sign_in_at(&mut self, url: &str, response: &Response) -> Response {
         let page = Page::of(url, response);
         let fields: &[_] = if page.path == "/login" {
             &[("username", ALICE.0), ("password", ALICE.1), ("action", "login")]

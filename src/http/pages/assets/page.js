@@ -1,14 +1,13 @@
 // Extras for people with JavaScript. Every page is complete without this file.
 "use strict";
 
-// A button that shows the password while it is pressed in.
+// A button that shows the password, and hides it again. What it says and what it is called change, so it has no state.
 for (const button of document.querySelectorAll("button[data-reveals]")) {
   const field = document.getElementById(button.dataset.reveals);
   if (!field) continue;
   const show = (shown) => {
     field.type = shown ? "text" : "password";
     button.textContent = shown ? "Hide" : "Show";
-    button.setAttribute("aria-pressed", String(shown));
     button.setAttribute("aria-label", shown ? "Hide password" : "Show password");
   };
   button.hidden = false;
