@@ -12,6 +12,8 @@ use crate::verifier::Verifier;
 
 /// The longest time that an answer of introspection is kept.
 const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+/// So long the first requests wait for the feed.
+const FIRST_CONTACT: Duration = Duration::from_secs(3);
 
 /// The settings of a [`Verifier`]. Issuer and audience are all it takes.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ pub struct VerifierBuilder {
     pub(crate) roots: Vec<Vec<u8>>,
     pub(crate) issuer_address: Option<IpAddr>,
     pub(crate) feed: bool,
+    pub(crate) first_contact: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -62,6 +65,7 @@ impl VerifierBuilder {
             roots: Vec::new(),
             issuer_address: None,
             feed: true,
+            first_contact: FIRST_CONTACT,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -162,6 +166,14 @@ impl VerifierBuilder {
     /// Follows no revocation feed, also where the issuer has one: tokens then live until they expire.
     pub const fn without_feed(mut self) -> Self {
         self.feed = false;
+        self
+    }
+
+    /// How long the first requests wait for the revocation feed, all together; 3 s otherwise. For tests, where either
+    /// it is there and nobody may be too slow for it, or it is not and nobody is to wait.
+    #[cfg(feature = "testing")]
+    pub const fn first_contact(mut self, span: Duration) -> Self {
+        self.first_contact = span;
         self
     }
 

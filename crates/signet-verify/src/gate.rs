@@ -14,15 +14,14 @@ use crate::feed::live::Coordinates;
 use crate::feed_client::{FeedHandle, Follower, Settings};
 use crate::key_source::KeySource;
 
-/// So long the first requests wait for the feed, all together and not each.
-const FIRST_CONTACT: Duration = Duration::from_secs(3);
-
 /// The feed of the issuer, or none.
 pub(crate) struct Feed {
     handle: Option<Arc<FeedHandle>>,
     settings: Mutex<Option<Settings>>,
     task: ArcSwapOption<AbortHandle>,
     waited: AtomicBool,
+    /// So long the first requests wait for the feed, all together and not each.
+    first_contact: Duration,
 }
 
 impl Feed {
@@ -44,6 +43,7 @@ impl Feed {
             settings: Mutex::new(settings),
             task: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
+            first_contact: builder.first_contact,
         }
     }
 
@@ -70,6 +70,7 @@ impl Feed {
         if let Some(handle) = &self.handle {
             handle.ready().await;
         }
+        self.waited.store(true, Ordering::Relaxed);
     }
 
     /// What was revoked before this verifier began is refused from its first request on, if the feed can be had at all.
@@ -78,7 +79,7 @@ impl Feed {
             return;
         }
         // Without it, the policy for a feed that was never heard decides.
-        let _ = tokio::time::timeout(FIRST_CONTACT, self.heard()).await;
+        let _ = tokio::time::timeout(self.first_contact, self.heard()).await;
         self.waited.store(true, Ordering::Relaxed);
     }
 

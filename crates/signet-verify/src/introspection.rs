@@ -89,7 +89,15 @@ impl Introspector {
         if let Some(verdict) = self.kept(&hash, keep) {
             return Ok(verdict);
         }
-        let landing = self.flights.join(hash, || Some(Arc::clone(self).question(hash, token.to_owned())));
+        let mut just_kept = None;
+        let landing = self.flights.join(hash, || {
+            // Whoever found nothing a moment ago may come after the question that was answered since.
+            just_kept = self.kept(&hash, keep);
+            just_kept.is_none().then(|| Arc::clone(self).question(hash, token.to_owned()))
+        });
+        if let Some(verdict) = just_kept {
+            return Ok(verdict);
+        }
         let answer = match landing {
             Some(landing) => landed(landing).await,
             None => None,

@@ -211,6 +211,10 @@ impl KeySource {
             return None;
         }
         self.flights.join((), || {
+            // Whoever saw nothing a moment ago may come after the read that brought the keys.
+            if cause == Cause::First && self.known.load().keys.is_some() {
+                return None;
+            }
             self.plan(|plan| plan.due(cause, now).then(|| plan.begin(cause, now)))?;
             self.fetches.up();
             Some(Arc::clone(self).read())

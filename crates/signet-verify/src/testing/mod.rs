@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use self::chain::Chain;
 pub use self::mint::{Mint, TestKey};
-pub use self::server::Canned;
+pub use self::server::{Canned, Gate};
 use crate::clock::{Clock, SystemClock};
 use crate::feed::entry::Entry;
 

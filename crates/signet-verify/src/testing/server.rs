@@ -2,10 +2,13 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Shared, pages};
+
+/// So long a gate holds an answer that nobody lets through.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// An answer in place of the ordinary one.
 #[derive(Clone, Debug)]
@@ -14,13 +17,40 @@ pub struct Canned {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Option<Vec<u8>>,
     pub(super) delay: Duration,
+    pub(super) gate: Option<Gate>,
+}
+
+/// What holds answers back until it is opened. The clones of one gate open together.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// A closed one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets through what waits and whatever comes.
+    pub fn open(&self) {
+        let (open, opened) = &*self.0;
+        *open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        opened.notify_all();
+    }
+
+    /// Waits until it is open, at most as long as any client would.
+    fn pass(&self) {
+        let (open, opened) = &*self.0;
+        let open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(opened.wait_timeout_while(open, LONGEST_HOLD, |open| !*open));
+    }
 }
 
 impl Canned {
     /// An answer of this status, with an empty body.
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Some(Vec::new()), delay: Duration::ZERO }
+        Self { status, headers: Vec::new(), body: Some(Vec::new()), delay: Duration::ZERO, gate: None }
     }
 
     /// An answer of status 200.
@@ -32,13 +62,19 @@ impl Canned {
     /// The ordinary answer, late.
     #[must_use]
     pub const fn late(delay: Duration) -> Self {
-        Self { status: 0, headers: Vec::new(), body: None, delay }
+        Self { status: 0, headers: Vec::new(), body: None, delay, gate: None }
     }
 
-    /// The same answer, this much later: as it was when it was asked for.
+    /// The ordinary answer, once the gate is open.
     #[must_use]
-    pub const fn held(mut self, delay: Duration) -> Self {
-        self.delay = delay;
+    pub fn behind(gate: &Gate) -> Self {
+        Self::late(Duration::ZERO).held(gate)
+    }
+
+    /// The same answer, once the gate is open: as it was when it was asked for.
+    #[must_use]
+    pub fn held(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
         self
     }
 
@@ -101,6 +137,7 @@ fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
     };
     if let Some(canned) = canned {
         std::thread::sleep(canned.delay);
+        canned.gate.iter().for_each(Gate::pass);
         if let Some(body) = canned.body {
             let headers: Vec<(&str, &str)> =
                 canned.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

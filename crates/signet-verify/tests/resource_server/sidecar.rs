@@ -1,10 +1,9 @@
 //! The program, asked over HTTP as nginx and Envoy ask. tests/interop has the real nginx in front of it.
 
-use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::support::{Holder, World};
+use super::support::{Holder, PATIENCE, World, free_port};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -25,10 +24,10 @@ struct Sidecar {
 
 impl Sidecar {
     async fn start(world: &World, more: &[&str]) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = format!("127.0.0.1:{}", free_port());
         let child = Command::new(PROGRAM)
             .args(["--issuer", world.issuer(), "--audience", world.audience()])
-            .args(["--listen", &address.to_string()])
+            .args(["--listen", &address])
             .args(more)
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -40,14 +39,16 @@ impl Sidecar {
     }
 
     async fn until_ready(&self) {
-        for _ in 0..1000 {
-            if self.http.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|one| one.status() == 200)
-            {
-                return;
+        let ready = async || {
+            let answer = self.http.get(format!("{}/readyz", self.url)).send().await;
+            answer.is_ok_and(|one| one.status() == 200)
+        };
+        let waiting = async {
+            while !ready().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the sidecar does not get ready");
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "the sidecar does not get ready");
     }
 
     fn ask(&self, method: Method, target: &str, token: &str) -> RequestBuilder {
@@ -272,22 +273,21 @@ async fn operators_and_clients_are_told_what_they_ask() {
 async fn without_its_issuer_it_is_not_ready_and_lets_nobody_in() {
     let world = World::start().await;
     let token = world.token("read");
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new(PROGRAM);
-    command.args(["--issuer", &format!("http://{closed}"), "--audience", world.audience()]);
-    command.args(["--listen", &address.to_string()]).stderr(Stdio::null()).kill_on_drop(true);
+    command.args(["--issuer", "http://127.0.0.1:1", "--audience", world.audience()]);
+    command.args(["--listen", &address]).stderr(Stdio::null()).kill_on_drop(true);
     let sidecar =
         Sidecar { child: command.spawn().unwrap(), url: format!("http://{address}"), http: Client::new() };
-    let mut alive = None;
-    for _ in 0..1000 {
-        alive = sidecar.http.get(format!("{}/healthz", sidecar.url)).send().await.ok();
-        if alive.is_some() {
-            break;
+    let alive = async {
+        loop {
+            if let Ok(answer) = sidecar.http.get(format!("{}/healthz", sidecar.url)).send().await {
+                return answer.status();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(alive.unwrap().status(), 200);
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, alive).await.unwrap(), 200);
     let ready = sidecar.http.get(format!("{}/readyz", sidecar.url)).send().await.unwrap();
     assert_eq!(ready.status(), 503);
     let answer = sidecar.nginx("", &token).await;
@@ -302,7 +302,7 @@ async fn sigterm_ends_it_with_zero() {
     let mut sidecar = Sidecar::start(&world, &[]).await;
     let id = sidecar.child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-    let ended = tokio::time::timeout(Duration::from_secs(15), sidecar.child.wait()).await.unwrap().unwrap();
+    let ended = tokio::time::timeout(PATIENCE, sidecar.child.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(0));
 }
 

@@ -1,6 +1,8 @@
 //! An issuer, a verifier that knows it, and what a client of both does.
 
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +16,36 @@ use signet_verify::verifier::{Verifier, VerifierBuilder};
 const AUDIENCE: &str = "https://api.example.com";
 const SUBJECT: &str = "01900000-0000-7000-8000-0000000a11ce";
 const CLIENT: &str = "shop";
+
+const STREAM: &str = "/revocation/stream";
+/// What is awaited comes within this, or never.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for something that another task does.
+async fn eventually(what: &str, is: impl Fn() -> bool) {
+    let waiting = async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: it never came");
+}
+
+/// A port that nobody listens on. Below those that the kernel hands to outgoing connections and to listeners that take
+/// any: between here and the program that binds it, nobody is given it. Processes that run at once begin far apart.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (0..RANGE)
+        .map(|_| {
+            let number = std::process::id().wrapping_mul(613).wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst));
+            FIRST_PORT + u16::try_from(number % RANGE).unwrap()
+        })
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
+
+const FIRST_PORT: u16 = 20_000;
+const RANGE: u32 = 12_000;
 
 pub(crate) struct World {
     issuer: TestIssuer,
@@ -86,17 +118,16 @@ impl World {
             dies_at: self.now() + 900,
         };
         let n = self.issuer.revoke(&[entry]);
-        for _ in 0..1000 {
-            if verifier.feed_position().is_some_and(|position| position >= n) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("the revocation does not arrive");
+        eventually("the revocation arrives", || verifier.feed_position() >= Some(n)).await;
     }
 
     /// The issuer is gone, and so much time passes that nobody can tell what it has revoked since.
     pub(crate) async fn silence(&self) {
+        // A heartbeat that is under way would be credited after the clock has moved: who asks for a stream again has
+        // read the former one to its end.
+        let asked = self.issuer.hits(STREAM);
+        self.issuer.set_feed_cut(true);
+        eventually("the stream ends", || self.issuer.hits(STREAM) > asked).await;
         self.issuer.set_down(true);
         self.clock.advance(Duration::from_secs(40));
     }

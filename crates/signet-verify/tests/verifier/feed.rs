@@ -7,7 +7,7 @@ use signet_verify::feed::entry::{Entry, Kind};
 use signet_verify::testing::{CLIENT_ID, CLIENT_SECRET, Canned, Mint};
 use signet_verify::verifier::{Need, Rejection, StalePolicy, VerifierBuilder};
 
-use crate::support::{API, Bench, INTROSPECTION, JWKS, NOW, status};
+use crate::support::{API, Bench, INTROSPECTION, JWKS, NOW, PATIENCE, STREAM, status};
 
 fn entry(kind: Kind, id: &str, min: Option<i64>) -> Entry {
     Entry { kind, id: id.to_owned(), min, dies_at: NOW + 960 }
@@ -22,18 +22,16 @@ async fn following(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) ->
 
 async fn revoke(bench: &Bench, entries: &[Entry]) {
     let n = bench.issuer.revoke(entries);
-    let end = tokio::time::Instant::now() + Duration::from_secs(10);
-    while bench.verifier.feed_position() < Some(n) {
-        assert!(tokio::time::Instant::now() < end, "the batch never came");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    bench.until("the batch", |bench| bench.verifier.feed_position() >= Some(n)).await;
 }
 
 /// The feed falls silent for so long.
 async fn silence(bench: &Bench, seconds: u64) {
+    // A heartbeat that is under way would be credited after the clock has moved: who asks for a stream again has read
+    // the former one to its end.
+    let asked = bench.issuer.hits(STREAM);
     bench.issuer.set_feed_cut(true);
-    // A heartbeat that is under way would be credited after the clock has moved.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    bench.until("the stream ends", |bench| bench.issuer.hits(STREAM) > asked).await;
     bench.clock.advance(Duration::from_secs(seconds));
 }
 
@@ -104,11 +102,7 @@ async fn a_key_taken_out_of_use_ends_its_tokens_and_has_the_keys_read_again() {
     bench.issuer.remove_old_keys();
     revoke(&bench, &[entry(Kind::Kid, &kid, None)]).await;
     assert_eq!(bench.status(&token).await, 401);
-    let end = tokio::time::Instant::now() + Duration::from_secs(10);
-    while bench.issuer.hits(JWKS) < 2 {
-        assert!(tokio::time::Instant::now() < end, "the keys were not read again");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    bench.until("the keys are read again", |bench| bench.issuer.hits(JWKS) >= 2).await;
 }
 
 #[tokio::test]
@@ -198,7 +192,7 @@ async fn closed_says_503_after_a_long_silence_and_401_to_what_is_known() {
     assert_eq!((refusal.status, refusal.retry_after), (503, Some(1)));
     assert_eq!(bench.status(&revoked).await, 401);
     bench.issuer.set_feed_cut(false);
-    let end = tokio::time::Instant::now() + Duration::from_secs(20);
+    let end = tokio::time::Instant::now() + PATIENCE;
     while bench.status(&good).await != 200 {
         assert!(tokio::time::Instant::now() < end, "the feed never came back");
         bench.clock.advance(Duration::from_millis(10));
@@ -253,10 +247,12 @@ async fn what_was_revoked_before_a_verifier_began_is_refused_from_its_first_requ
 
 #[tokio::test]
 async fn a_feed_never_heard_is_stale() {
-    let bench = Bench::with_feed(|builder| builder.on_stale(StalePolicy::Closed));
+    let briefly = Duration::from_millis(50);
+    let closed = |builder: VerifierBuilder| builder.on_stale(StalePolicy::Closed).first_contact(briefly);
+    let bench = Bench::with_feed(closed);
     bench.issuer.set_feed_cut(true);
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 503);
-    let bench = Bench::with_feed(|builder| builder);
+    let bench = Bench::with_feed(|builder| builder.first_contact(briefly));
     bench.issuer.set_feed_cut(true);
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signet_verify::testing::{Canned, TestKey};
+use signet_verify::testing::{Canned, Gate, TestKey};
 use signet_verify::verifier::Rejection;
 
 use crate::support::{API, Bench, DISCOVERY, JWKS};
@@ -15,19 +15,11 @@ fn json_page(value: &Value) -> Option<Canned> {
     Some(Canned::body("application/json", value.to_string()))
 }
 
-/// Waits for something that another task does.
-async fn eventually(is: impl Fn() -> bool) {
-    let end = tokio::time::Instant::now() + Duration::from_secs(10);
-    while !is() {
-        assert!(tokio::time::Instant::now() < end, "it never came");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_first_requests_read_the_metadata_and_the_keys_once() {
     let bench = Bench::new();
-    bench.issuer.answer(JWKS, Some(Canned::late(Duration::from_millis(100))));
+    let gate = Gate::new();
+    bench.issuer.answer(JWKS, Some(Canned::behind(&gate)));
     let token = bench.issuer.token(API).sign();
     let tasks: Vec<_> = (0..50)
         .map(|_| {
@@ -35,6 +27,8 @@ async fn fifty_first_requests_read_the_metadata_and_the_keys_once() {
             tokio::spawn(async move { verifier.verify(&token).await })
         })
         .collect();
+    bench.until("the keys are read", |bench| bench.issuer.hits(JWKS) > 0).await;
+    gate.open();
     for task in tasks {
         assert!(task.await.unwrap().is_ok());
     }
@@ -100,13 +94,13 @@ async fn while_the_issuer_is_down_known_keys_verify_and_it_is_not_hammered() {
     for _ in 0..10 {
         assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200, "stale keys serve");
     }
-    eventually(|| bench.verifier.stats().key_failures == 1).await;
+    bench.until("the read fails", |bench| bench.verifier.stats().key_failures == 1).await;
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
     assert_eq!(bench.verifier.stats().key_fetches, 2, "the first, and one in the background");
     bench.issuer.set_down(false);
     bench.clock.advance(Duration::from_secs(2));
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
-    eventually(|| bench.issuer.hits(JWKS) == 2).await;
+    bench.until("the keys are read", |bench| bench.issuer.hits(JWKS) == 2).await;
 }
 
 #[tokio::test]
@@ -180,14 +174,17 @@ async fn a_key_published_while_an_older_answer_is_under_way_is_looked_for_after_
     let old = bench.issuer.token(API).sign();
     assert_eq!(bench.status(&old).await, 200);
     let before = json!({ "keys": [bench.issuer.key().jwk()] }).to_string();
-    bench.issuer.answer(JWKS, Some(Canned::body("application/json", before).held(Duration::from_millis(500))));
+    let gate = Gate::new();
+    bench.issuer.answer(JWKS, Some(Canned::body("application/json", before).held(&gate)));
     bench.clock.advance(Duration::from_secs(3_600));
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200, "the keys are only old");
-    eventually(|| bench.issuer.hits(JWKS) == 2).await;
+    bench.until("the older answer is under way", |bench| bench.issuer.hits(JWKS) == 2).await;
     bench.issuer.add_key();
     bench.issuer.answer(JWKS, None);
     let new = bench.issuer.token(API).sign();
-    let (first, second) = tokio::join!(bench.status(&new), bench.status(&new));
+    // All three are polled once before the gate opens: both tokens wait for that answer.
+    let opening = async { gate.open() };
+    let (first, second, ()) = tokio::join!(bench.status(&new), bench.status(&new), opening);
     assert_eq!((first, second), (200, 200));
     assert_eq!(bench.issuer.hits(JWKS), 3, "one read for all who ask for it");
 }
@@ -196,15 +193,26 @@ async fn a_key_published_while_an_older_answer_is_under_way_is_looked_for_after_
 async fn slow_keys_hold_up_no_token_whose_key_is_known() {
     let bench = Bench::new();
     assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
-    bench.issuer.answer(JWKS, Some(Canned::late(Duration::from_secs(4))));
-    let unknown = bench.issuer.token(API).header("kid", json!("x")).sign();
-    let verifier = bench.verifier.clone();
-    let waiting = tokio::spawn(async move { verifier.verify(&unknown).await });
-    eventually(|| bench.issuer.hits(JWKS) == 2).await;
-    for _ in 0..10 {
-        assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
+    let gate = Gate::new();
+    bench.issuer.answer(JWKS, Some(Canned::behind(&gate)));
+    // The verifier gives a read up after a few seconds: a machine that stands still as long spoils one of the tries, a
+    // token that waits for the keys spoils all.
+    for read in 2..5 {
+        bench.clock.advance(Duration::from_secs(30));
+        let unknown = bench.issuer.token(API).header("kid", json!("x")).sign();
+        let verifier = bench.verifier.clone();
+        let waiting = tokio::spawn(async move { verifier.verify(&unknown).await });
+        bench.until("the keys are read", |bench| bench.issuer.hits(JWKS) >= read).await;
+        for _ in 0..10 {
+            assert_eq!(bench.status(&bench.issuer.token(API).sign()).await, 200);
+        }
+        if !waiting.is_finished() {
+            gate.open();
+            assert!(matches!(waiting.await.unwrap(), Err(Rejection::Invalid(_) | Rejection::Unavailable(_))));
+            return;
+        }
     }
-    assert!(!waiting.is_finished(), "the keys are still being read");
+    panic!("tokens whose key is known waited for the keys");
 }
 
 #[tokio::test]
@@ -230,10 +238,12 @@ async fn keys_are_read_again_in_the_background_within_the_bounds_of_cache_contro
 #[tokio::test]
 async fn a_request_that_is_given_up_does_not_stop_the_read_for_others() {
     let bench = Bench::new();
-    bench.issuer.answer(JWKS, Some(Canned::late(Duration::from_millis(200))));
+    let gate = Gate::new();
+    bench.issuer.answer(JWKS, Some(Canned::behind(&gate)));
     let token = bench.issuer.token(API).sign();
     let given_up = tokio::time::timeout(Duration::from_millis(50), bench.verifier.verify(&token)).await;
     assert!(given_up.is_err());
+    gate.open();
     assert_eq!(bench.status(&token).await, 200);
     assert_eq!(bench.issuer.hits(JWKS), 1);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signet_verify::testing::{CLIENT_ID, CLIENT_SECRET, Canned};
+use signet_verify::testing::{CLIENT_ID, CLIENT_SECRET, Canned, Gate};
 use signet_verify::verifier::{StalePolicy, Verifier};
 
 use crate::support::{API, Bench, DISCOVERY, INTROSPECTION, NOW};
@@ -135,13 +135,16 @@ async fn answers_kept_for_longer_still_end_with_the_token() {
 async fn fifty_requests_with_one_token_ask_once() {
     let bench = Bench::introspecting();
     let token = bench.issuer.opaque_token(&answer());
-    bench.issuer.answer(INTROSPECTION, Some(Canned::late(Duration::from_millis(100))));
+    let gate = Gate::new();
+    bench.issuer.answer(INTROSPECTION, Some(Canned::behind(&gate)));
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let (verifier, token) = (bench.verifier.clone(), token.clone());
             tokio::spawn(async move { verifier.verify(&token).await })
         })
         .collect();
+    bench.until("the issuer is asked", |bench| bench.issuer.hits(INTROSPECTION) > 0).await;
+    gate.open();
     for task in tasks {
         assert!(task.await.unwrap().is_ok());
     }

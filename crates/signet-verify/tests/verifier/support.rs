@@ -1,6 +1,7 @@
 //! An issuer, a verifier of it, and a clock that both go by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use signet_verify::challenge::Refusal;
 use signet_verify::clock::ManualClock;
@@ -12,7 +13,10 @@ pub(crate) const API: &str = "https://api.example";
 pub(crate) const NOW: i64 = 1_800_000_000;
 pub(crate) const JWKS: &str = "/jwks.json";
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
+/// What is awaited comes within this, or never.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const INTROSPECTION: &str = "/introspect";
+pub(crate) const STREAM: &str = "/revocation/stream";
 
 pub(crate) struct Bench {
     pub(crate) issuer: TestIssuer,
@@ -32,7 +36,7 @@ impl Bench {
     }
 
     pub(crate) fn with_feed(settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
-        Self::of(false, settings)
+        Self::of(false, |builder| settings(builder.first_contact(PATIENCE)))
     }
 
     fn of(without_feed: bool, settings: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
@@ -42,6 +46,16 @@ impl Bench {
         let builder = Verifier::builder(issuer.issuer(), API).clock(clock.clone());
         let verifier = settings(builder).build().unwrap();
         Self { issuer, clock, verifier }
+    }
+
+    /// Waits for something that another task does.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !is(self) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{what}: it never came");
     }
 
     /// With credentials for introspection.

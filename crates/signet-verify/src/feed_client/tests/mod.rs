@@ -11,6 +11,9 @@ use crate::feed::follower::Staleness;
 use crate::feed::live::Coordinates;
 use server::{Server, Stream, TestClock, sid};
 
+/// What is awaited comes within this, or never.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A follower of a server, stopped with the test.
 struct World {
     server: Server,
@@ -39,9 +42,11 @@ impl World {
         let keys_removed: Arc<Mutex<Vec<String>>> = Arc::default();
         let names = Arc::clone(&keys_removed);
         settings.on_keys_removed = Arc::new(move |removed| names.lock().unwrap().extend_from_slice(removed));
+        // A server that keeps all bytes to itself is waited for in vain.
+        let buffered = server.script(|script| script.stream == Stream::Buffered);
         // Long enough that no test passes because of them, but where it is about one.
         settings.pace = Pace {
-            first_event: Duration::from_millis(300),
+            first_event: if buffered { Duration::from_millis(300) } else { PATIENCE },
             silence: Duration::from_secs(60),
             again: Duration::from_millis(20),
             no_feed: Duration::from_millis(50),
@@ -60,7 +65,7 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
         assert!(waited.is_ok(), "{what}: {:?} {:?}", self.handle, self.server.requests());
     }
 
@@ -75,7 +80,11 @@ impl World {
 
 #[tokio::test]
 async fn the_stream_brings_snapshot_batches_and_heartbeats() {
-    let world = World::begin(|server| server.revoke(&["early"])).await;
+    let world = World::begin(|server| {
+        server.clock.freeze();
+        server.revoke(&["early"]);
+    })
+    .await;
     world.reaches(1).await;
     assert_eq!(world.handle.staleness(), Staleness::Fresh);
     assert_eq!((world.voids("early"), world.voids("late")), (Some(Kind::Sid), None));
@@ -94,7 +103,11 @@ async fn the_stream_brings_snapshot_batches_and_heartbeats() {
 
 #[tokio::test]
 async fn before_anything_was_heard_the_state_is_hard_stale() {
-    let world = World::begin(|server| server.script(|script| script.configuration_status = 500)).await;
+    let world = World::begin(|server| {
+        server.clock.freeze();
+        server.script(|script| script.configuration_status = 500);
+    })
+    .await;
     world.until("an attempt", |handle| handle.stats().reconnects > 2).await;
     assert_eq!((world.handle.staleness(), world.handle.position()), (Staleness::Hard, None));
     world.server.script(|script| script.configuration_status = 200);
@@ -221,7 +234,12 @@ async fn a_stream_that_credits_nothing_is_left_for_another_node() {
         Fetcher::new(&server.issuer, &[], None).unwrap(),
         Arc::<TestClock>::clone(&server.clock),
     );
-    settings.pace = Pace { silence: Duration::from_millis(50), reconnect: Duration::ZERO, ..Pace::default() };
+    settings.pace = Pace {
+        first_event: PATIENCE,
+        silence: Duration::from_millis(50),
+        reconnect: Duration::ZERO,
+        ..Pace::default()
+    };
     let (follower, handle) = Follower::new(settings);
     let task = tokio::spawn(follower.run());
     let world = World { server, handle, keys_removed: Arc::default(), task };
@@ -321,6 +339,7 @@ async fn a_forged_message_is_refused_and_the_connection_left() {
 async fn batches_are_polled_where_no_stream_can_be_had() {
     for stream in [Stream::Buffered, Stream::Full, Stream::Missing] {
         let world = World::begin(|server| {
+            server.clock.freeze();
             server.revoke(&["one"]);
             server.script(|script| script.stream = stream);
         })
@@ -379,7 +398,11 @@ async fn a_node_that_is_behind_a_stream_is_asked_again_before_a_snapshot_is_take
 
 #[tokio::test]
 async fn an_issuer_without_a_feed_is_asked_again_later() {
-    let world = World::begin(|server| server.script(|script| script.configuration_status = 404)).await;
+    let world = World::begin(|server| {
+        server.clock.freeze();
+        server.script(|script| script.configuration_status = 404);
+    })
+    .await;
     world.handle.ready().await;
     assert_eq!(world.handle.staleness(), Staleness::NoFeed);
     world.server.script(|script| script.configuration_status = 200);

@@ -1,7 +1,7 @@
 //! A server of the feed in a few lines, with faults to order.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,9 +21,16 @@ pub(super) struct TestClock {
     ahead_millis: AtomicI64,
     /// By how much the date alone was set back.
     behind_millis: AtomicI64,
+    /// Where it stands still: the date and the monotonic time.
+    frozen: OnceLock<(i64, Duration)>,
 }
 
 impl TestClock {
+    /// From now on time passes by [`Self::pass`] alone, however long the machine takes.
+    pub(super) fn freeze(&self) {
+        let _ = self.frozen.set((self.system.unix_millis(), self.system.monotonic()));
+    }
+
     pub(super) fn pass(&self, span: Duration) {
         self.ahead_millis.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
     }
@@ -40,13 +47,15 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn unix_millis(&self) -> i64 {
-        self.system.unix_millis() + self.ahead_millis.load(Ordering::SeqCst)
+        let date = self.frozen.get().map_or_else(|| self.system.unix_millis(), |(date, _)| *date);
+        date + self.ahead_millis.load(Ordering::SeqCst)
             - self.behind_millis.load(Ordering::SeqCst)
     }
 
     fn monotonic(&self) -> Duration {
         let ahead = u64::try_from(self.ahead_millis.load(Ordering::SeqCst)).unwrap();
-        self.system.monotonic() + Duration::from_millis(ahead)
+        let time = self.frozen.get().map_or_else(|| self.system.monotonic(), |(_, time)| *time);
+        time + Duration::from_millis(ahead)
     }
 }
 
@@ -134,6 +143,7 @@ impl Server {
                 system: SystemClock::new(),
                 ahead_millis: AtomicI64::new(0),
                 behind_millis: AtomicI64::new(0),
+                frozen: OnceLock::new(),
             }),
             script: Arc::new(Mutex::new(script)),
         };
