@@ -109,6 +109,8 @@ pub struct RevocationPolicy {
     pub heartbeat: Duration,
     /// Time between two looks into the outbox.
     pub sweep: Duration,
+    /// So long an answer waits for its batch.
+    pub patience: Duration,
     /// Streams and held requests at once.
     pub max_followers: usize,
 }

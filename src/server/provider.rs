@@ -50,6 +50,8 @@ pub struct World {
 pub const JWKS_MAX_AGE: Duration = Duration::from_secs(300);
 /// Clocks of nodes and verifiers may differ by so much.
 const SKEW: Duration = Duration::from_secs(60);
+/// A revoking call waits so long for the batch that it names.
+const FEED_PATIENCE: Duration = Duration::from_millis(500);
 /// A browser stays known to an account for so long after its last sign-in.
 const KNOWN_DEVICE: Duration = Duration::from_secs(180 * 24 * 3600);
 
@@ -206,6 +208,7 @@ pub fn policy(config: &Config) -> Result<Policy, SetupError> {
             enabled: config.revocation.enabled,
             heartbeat: millis(config.revocation.heartbeat_ms),
             sweep: millis(config.revocation.sweep_ms),
+            patience: FEED_PATIENCE,
             max_followers: config.revocation.max_followers as usize,
         },
         sessions: SessionPolicy {

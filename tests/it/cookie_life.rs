@@ -58,14 +58,16 @@ fn a_page_in_use_keeps_its_login_session_from_idling_away() {
             surfer.refresh(PAGE).await.ok();
             let seen = s.now();
             // It is noted beside the answer.
-            for _ in 0..1000 {
+            let is_noted = async || {
                 let sessions = s.op.store.sessions_of(user, s.now()).await.unwrap();
-                if sessions.iter().any(|session| session.last_seen_at == seen) {
-                    break;
+                sessions.iter().any(|session| session.last_seen_at == seen)
+            };
+            let noting = async {
+                while !is_noted().await {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                tokio::task::yield_now().await;
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            };
+            tokio::time::timeout(MINUTE, noting).await.expect("the visit is noted");
         }
         assert_eq!(surfer.enter(MAIN, PAGE, &[("prompt", "none")]).await, PAGE);
     });

@@ -18,16 +18,19 @@ use crate::support::proxy::Road;
 mod delivery {
     use super::*;
 
+    /// Whoever hangs is waited for longer than a test waits for anything: what comes nevertheless has not waited for it.
+    fn never_gives_up(config: &mut Config) {
+        config.fetch.timeout_ms = 600_000;
+    }
+
     #[test]
     fn begins_at_once_and_keeps_nobody_waiting() {
-        let patient = |config: &mut Config| config.fetch.timeout_ms = 30_000;
-        with_config(patient, async |s| {
+        with_config(never_gives_up, async |s| {
             let (quick, slow) = (party(s, "web").await, party(s, "app").await);
             slow.hang("/logout");
             let task = tokio::spawn(background::tell_relying_parties(Arc::clone(&s.op)));
             let (mut browser, _) = signed_in(s, "web").await;
             s.tokens_of(&mut browser, "app", "openid").await;
-            let began = signet::clock::monotonic_now();
             browser.log_out(false).await.location();
             quick.wait_for(1).await;
             slow.wait_for(1).await;
@@ -36,7 +39,6 @@ mod delivery {
             s.refresh("web", tokens.refresh()).await.ok();
             browser.log_out(false).await.location();
             quick.wait_for(2).await;
-            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
             task.abort();
         });
     }
@@ -44,7 +46,7 @@ mod delivery {
     #[test]
     fn a_relying_party_that_hangs_takes_a_part_of_the_places() {
         let patient = |config: &mut Config| {
-            config.fetch.timeout_ms = 30_000;
+            never_gives_up(config);
             config.throttle.address_burst = 100_000;
         };
         with_config(patient, async |s| {
@@ -58,11 +60,9 @@ mod delivery {
             s.advance(SECOND);
             browser.log_out(false).await.location();
             assert_eq!(notices(s).await.len(), 41);
-            let began = signet::clock::monotonic_now();
             let task = tokio::spawn(background::tell_relying_parties(Arc::clone(&s.op)));
             slow.wait_for(8).await;
             quick.wait_for(1).await;
-            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
             // The rest waits in the database, where other nodes find it.
             let begun = notices(s).await.iter().filter(|notice| notice.attempts > 0).count();
             assert_eq!(begun, 8 + 1);
@@ -269,7 +269,7 @@ mod delivery {
             let party = party(s, "web").await;
             let (mut browser, _) = signed_in(s, "web").await;
             browser.log_out(false).await.location();
-            let claimed = logout_notice::claim(&node.op, 32, &[]).await.unwrap();
+            let claimed = logout_notice::claim(&s.op, 32, &[]).await.unwrap();
             proxy.set(Road::Cut);
             node.advance(10 * SECOND);
             assert!(logout_notice::deliver(&node.op, &claimed[0]).await.is_err());

@@ -243,6 +243,7 @@ mod it_ends {
 mod it_costs {
     use super::*;
     use crate::support::proxy::Proxy;
+    use crate::support::server::patient;
 
     /// Questions to the database that one request takes: the fewest of several tries, since a statement is prepared
     /// once per connection.
@@ -306,7 +307,7 @@ mod it_costs {
     #[test]
     fn no_more_questions_to_the_database_than_a_jwt() {
         with_server(async |s| {
-            let Some((node, proxy)) = super::super::outage::behind_proxy(s).await else { return };
+            let Some((node, proxy)) = super::super::outage::behind_proxy_with(s, &patient).await else { return };
             let jwt = costs(&node, &proxy).await;
             node.patch_api(AUDIENCE, json!({ "access_token_format": "opaque" })).await;
             let opaque = costs(&node, &proxy).await;

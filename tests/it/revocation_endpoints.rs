@@ -7,7 +7,7 @@ use signet_verify::feed::entry::Kind;
 use signet_verify::feed::message::{GENESIS, Message, digest};
 
 use super::*;
-use crate::support::feed::{PATIENCE, named_batch, quick};
+use crate::support::feed::{named_batch, quick};
 
 const CONFIGURATION: &str = "/.well-known/revocation-configuration";
 const SNAPSHOT: &str = "/revocation/snapshot";
@@ -189,14 +189,31 @@ mod batches {
         });
     }
 
+    /// The answer to a request for the next batch, which is held for two seconds. The outbox is looked into meanwhile, and
+    /// by nobody else.
+    async fn held(s: &Server, n: i64) -> Response {
+        let began = monotonic_now();
+        let asking = tokio::spawn(in_parallel(vec![s.get(&format!("/revocation/batches/{n}"))]));
+        let counted = "\nsignet_revocation_followers 1\n";
+        while !asking.is_finished() && !s.admin_get("/metrics").send().await.text().contains(counted) {}
+        s.sweep().await;
+        let response = asking.await.unwrap().remove(0);
+        assert!(began.elapsed() >= 2 * SECOND, "{:?}", began.elapsed());
+        response
+    }
+
     #[test]
     fn the_next_one_is_held_for_a_heartbeat_and_then_answered_with_it() {
-        with_feed(async |s| {
+        let slow = |config: &mut Config| config.revocation.heartbeat_ms = 2000;
+        with_config(slow, async |s| {
             let n = revoked(s).await;
-            let began = monotonic_now();
-            let response = batch(s, n + 1).await;
-            let took = began.elapsed();
-            assert!(took >= Duration::from_millis(190) && took < PATIENCE, "{took:?}");
+            // 503 where nobody has looked into the outbox meanwhile: on a machine that stood still for so long.
+            let mut response = held(s, n + 1).await;
+            for _ in 0..4 {
+                if response.status == 503 {
+                    response = held(s, n + 1).await;
+                }
+            }
             assert_eq!(header(response.ok(), "content-type"), "application/revocation-heartbeat+jwt");
             assert_eq!(header(&response, "cache-control"), "public, max-age=0");
             let Message::Heartbeat(heartbeat) = s.open_message(&response).await else { panic!("another") };
@@ -210,12 +227,11 @@ mod batches {
     fn who_is_held_gets_the_next_one_as_soon_as_it_is_made() {
         let patient = |config: &mut Config| {
             quick(config);
-            config.revocation.heartbeat_ms = 5000;
+            config.revocation.heartbeat_ms = 60_000;
         };
         with_config(patient, async |s| {
             let _sweeping = s.sweeping();
             s.sweep().await;
-            let began = monotonic_now();
             let next = [1, 1, 1].map(|n| s.get(&format!("/revocation/batches/{n}")));
             let held = tokio::spawn(in_parallel(next.to_vec()));
             // However the requests and the revocation meet, the answer is the batch.
@@ -224,7 +240,6 @@ mod batches {
                 assert_eq!(header(response.ok(), "content-type"), "application/revocation-batch+jwt");
                 assert_eq!(response.body, batch(s, 1).await.body);
             }
-            assert!(began.elapsed() < Duration::from_secs(4), "nobody waited for a heartbeat");
         });
     }
 

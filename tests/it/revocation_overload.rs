@@ -74,9 +74,9 @@ mod revocations_in_quick_succession {
         with_server(async |s| {
             let mut inside = Inside::of(s).await;
             let other_node = s.second_node().await;
+            let began = monotonic_now();
             inside.revoke("first", s).await;
             revocation::sweep(&s.op).await.unwrap();
-            let began = monotonic_now();
             for round in 0..20 {
                 inside.revoke(&format!("token-{round}"), s).await;
                 revocation::sweep(if round % 2 == 0 { &other_node.op } else { &s.op }).await.unwrap();
@@ -110,8 +110,8 @@ mod whoever_asks_for_numbers_that_nobody_has {
                 }
             });
             futures_util::future::join_all(asking).await;
-            let most = began.elapsed().as_millis() / GATHER.as_millis() + 1;
             let looks = u128::from(looks.load(Ordering::SeqCst));
+            let most = began.elapsed().as_millis() / GATHER.as_millis() + 1;
             assert!((1..=most).contains(&looks), "{looks} looks in the time of {most}");
             counting.abort();
         });

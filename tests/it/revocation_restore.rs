@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use signet_verify::feed::entry::Kind;
-use sqlx::{Connection as _, Executor as _};
 
 use super::crash::with_program;
 use super::*;
@@ -64,16 +63,7 @@ fn database_name(url: &str) -> String {
 
 async fn on_server(statement: &str) {
     let server = std::env::var("SIGNET_TEST_POSTGRES").unwrap();
-    let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
-    // PostgreSQL may take a moment to notice that a killed process has gone.
-    for _ in 0..100 {
-        match connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await {
-            Ok(_) => return,
-            Err(error) => assert!(error.to_string().contains("being accessed"), "{statement}: {error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{statement}: somebody uses the database");
+    crate::support::database::run(&server, statement).await;
 }
 
 async fn signed_in(visitor: &mut Visitor) -> Tokens {

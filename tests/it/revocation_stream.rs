@@ -98,14 +98,13 @@ mod events {
     #[test]
     fn heartbeats_come_at_their_pace() {
         with_feed(async |s| {
-            let mut stream = Stream::open(&from(s, 0)).await.unwrap();
-            stream.next().await.unwrap();
             let began = signet::clock::monotonic_now();
-            for _ in 0..3 {
+            let mut stream = Stream::open(&from(s, 0)).await.unwrap();
+            for _ in 0..4 {
                 assert_eq!(stream.next().await.unwrap().name, "heartbeat");
             }
-            let took = began.elapsed();
-            assert!(took > Duration::from_millis(400) && took < Duration::from_secs(3), "{took:?}");
+            // The first comes at once.
+            assert!(began.elapsed() >= Duration::from_millis(600), "{:?}", began.elapsed());
         });
     }
 
@@ -274,16 +273,31 @@ mod followers_limit {
         let one = |config: &mut Config| config.revocation.max_followers = 1;
         with_settings(one, async |s| {
             for _ in 0..3 {
-                s.get("/revocation/batches/1").send().await.ok();
+                // 503 where this node has not looked into its outbox for a heartbeat.
+                let answer = s.get("/revocation/batches/1").send().await;
+                assert!(matches!(answer.status, 200 | 503), "{}", answer.text());
             }
             assert_eq!(followers(s).await, "0");
             // One whose client has gone without waiting, too.
-            let mut socket = tokio::net::TcpStream::connect(s.public).await.unwrap();
-            socket.write_all(&s.get("/revocation/batches/1").to_bytes()).await.unwrap();
-            until_followed_by(s, "1").await;
-            drop(socket);
+            drop(held(s).await);
             until_followed_by(s, "0").await;
         });
+    }
+
+    /// A held request that was seen to follow: where a heartbeat has ended one unseen, the next.
+    async fn held(s: &Server) -> tokio::net::TcpStream {
+        let holding = async {
+            loop {
+                let mut socket = tokio::net::TcpStream::connect(s.public).await.unwrap();
+                socket.write_all(&s.get("/revocation/batches/1").to_bytes()).await.unwrap();
+                let answered = async { _ = socket.readable().await };
+                tokio::select! {
+                    () = until_followed_by(s, "1") => return socket,
+                    () = answered => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, holding).await.expect("a request is held")
     }
 }
 
@@ -315,7 +329,7 @@ mod a_slow_reader {
 
     #[test]
     fn that_takes_nothing_is_ended_and_disturbs_nobody() {
-        let impatient = |config: &mut Config| config.http.write_timeout_seconds = 2;
+        let impatient = |config: &mut Config| config.http.write_timeout_seconds = 6;
         with_settings(impatient, async |s| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             socket.set_recv_buffer_size(4096).unwrap();

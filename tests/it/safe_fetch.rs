@@ -326,14 +326,13 @@ mod bounds {
     #[test]
     fn a_host_that_fails_five_times_is_left_alone() {
         with_server(async |s| {
-            let trap = Neighbour::start().await;
-            let url = trap.url("/x");
-            drop(trap);
+            // A port that the system gives to nobody.
+            let url = "http://127.0.0.1:1/x";
             let key = s.api_key().await;
             for _ in 0..5 {
-                says(&register(s, &key, &url).await, "cannot be reached");
+                says(&register(s, &key, url).await, "cannot be reached");
             }
-            says(&register(s, &key, &url).await, "try again soon");
+            says(&register(s, &key, url).await, "try again soon");
             // What answers, whatever it says, is there.
             let other = Neighbour::start().await;
             other.serve_bytes("/broken", b"HTTP/9 what\r\n\r\n".to_vec());

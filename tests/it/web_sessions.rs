@@ -1,10 +1,12 @@
 //! The life of a classic web application's session: it hangs on user, login session, family and client, and ends with
 //! the first of them (docs/forward-auth.md).
 
+use super::outage::once_available;
 use super::*;
 use crate::support::follower::Follower;
 use crate::support::inside::Inside;
 use crate::support::proxy::Road;
+use crate::support::server::impatient;
 use crate::support::web_application::{AUTH, MAIL, WIKI, behind_a_proxy, cookie_name, question, web_application};
 use signet_verify::feed::entry::Kind;
 
@@ -457,7 +459,7 @@ mod a_fault_of_the_database {
         browser.enter("wiki", WIKI, ALICE).await;
         let change = |config: &mut Config| behind_a_proxy(config);
         let Some((node, proxy)) = super::outage::behind_proxy_with(s, &change).await else { return };
-        assert!(is_in(&node, &browser.at(&node)).await);
+        once_available(async || node.visit(&browser.at(&node), &[]).await).await.ok();
         proxy.set(road);
         for (client, wait) in [("wiki", 0), ("wiki", 10), ("nobody", 0)] {
             node.advance(wait * SECOND);
@@ -486,14 +488,21 @@ mod a_fault_of_the_database {
             if s.backend != Backend::Sqlite {
                 return;
             }
+            let node = s
+                .node_with(&|config| {
+                    behind_a_proxy(config);
+                    impatient(config);
+                })
+                .await;
             let mut other = Inside::of(s).await;
             other.begin().await;
             assert!(is_in(s, browser).await);
             s.advance(2 * MINUTE);
-            let answer = s.visit(browser, &[]).await;
+            let answer = node.visit(browser, &[]).await;
             answer.refused(503, "temporarily_unavailable");
             other.run("ROLLBACK").await;
             assert!(is_in(s, browser).await);
+            node.stop().await;
         });
     }
 }

@@ -12,8 +12,6 @@ use crate::flow::Provider;
 use crate::flow::rejection::{Outcome, Rejection};
 use crate::storage::{Draft, Drained, FeedHead, Sealed};
 
-/// So long an answer waits for its batch.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// So many batches are read at once.
 const PAGE: u32 = 64;
 /// Batches follow each other no faster, whichever node makes them; who finds the last one younger gathers meanwhile.
@@ -34,7 +32,7 @@ pub async fn sweep(op: &Provider) -> Outcome<()> {
 /// had in time; the revocation stands all the same.
 pub async fn published(op: &Provider) -> Option<i64> {
     let before = op.feed.begun.load(Ordering::SeqCst);
-    tokio::time::timeout(PATIENCE, swept_after(op, before)).await.ok().flatten()
+    tokio::time::timeout(op.policy.revocation.patience, swept_after(op, before)).await.ok().flatten()
 }
 
 /// Looks into the database for somebody whom nobody knows: all who ask within a moment share one look. `None` where
@@ -48,7 +46,7 @@ pub async fn looked_up(op: &Provider) -> Option<i64> {
         }
         swept_after(op, before).await
     };
-    tokio::time::timeout(PATIENCE, waiting).await.ok().flatten()
+    tokio::time::timeout(op.policy.revocation.patience, waiting).await.ok().flatten()
 }
 
 /// The newest number once a sweep has been completed that was not among the first `before`.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
@@ -132,10 +133,18 @@ async fn remove_leftovers(server: &str) {
     }
 }
 
-async fn run(server: &str, statement: &str) {
+/// Runs a statement about a whole database.
+pub(crate) async fn run(server: &str, statement: &str) {
     let mut connection = PgConnection::connect(server).await.unwrap();
-    connection.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
-    connection.close().await.unwrap();
+    // PostgreSQL may take a moment to notice that somebody has gone: a killed process, or a pool that was closed.
+    for _ in 0..600 {
+        match connection.execute(AssertSqlSafe(statement.to_owned())).await {
+            Ok(_) => return connection.close().await.unwrap(),
+            Err(error) => assert!(error.to_string().contains("being accessed"), "{statement}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{statement}: somebody uses the database");
 }
 
 fn with_name(server: &str, name: &str) -> String {

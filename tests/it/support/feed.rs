@@ -21,7 +21,7 @@ use super::process::Address;
 use super::server::Server;
 
 /// Nothing that is due takes longer; a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One server-sent event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl Watcher {
     async fn at(get: impl Fn(&str) -> Request, issuer: &str, now: Timestamp) -> Self {
         let configuration = get("/.well-known/revocation-configuration").send().await;
         let keys = feed_keys(&configuration.ok().json());
-        let stream = Stream::open(&get("/revocation/stream")).await.unwrap();
+        let stream = Self::open(&get("/revocation/stream")).await;
         let mut watcher =
             Self { stream, keys, issuer: issuer.to_owned(), follower: Follower::default(), heard: None, now };
         assert!(matches!(watcher.receive().await, Message::Snapshot(_)));
@@ -163,8 +163,20 @@ impl Watcher {
 
     /// Goes on after a connection was lost.
     pub(crate) async fn resume(&mut self, get: impl Fn(&str) -> Request) {
-        let target = format!("/revocation/stream?from={}", self.position());
-        self.stream = Stream::open(&get(&target)).await.unwrap();
+        self.stream = Self::open(&get(&format!("/revocation/stream?from={}", self.position()))).await;
+    }
+
+    /// A server that has just begun may have to look into its database for longer than it lets wait.
+    async fn open(request: &Request) -> Stream {
+        let opening = async {
+            loop {
+                match Stream::open(request).await {
+                    Ok(stream) => return stream,
+                    Err(answer) => assert_eq!(answer.status, 503, "{}", answer.text()),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, opening).await.expect("a stream")
     }
 
     /// Takes one event in; it has to verify, to be of the kind its name says, and to continue the chain.

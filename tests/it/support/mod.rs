@@ -13,6 +13,7 @@ pub(crate) mod jwt;
 pub(crate) mod neighbour;
 pub(crate) mod operator;
 pub(crate) mod people;
+pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redirects;

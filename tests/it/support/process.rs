@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use super::browser::{Page, Redirect};
 use super::client::{Asked, VERIFIER, request};
 use super::http::{Request, Response};
+use super::ports::Port;
 
 /// The demo user that signs in.
 pub(crate) const USER: (&str, &str) = ("alice", "correct-horse-battery-staple");
@@ -18,14 +20,15 @@ pub(crate) const USER: (&str, &str) = ("alice", "correct-horse-battery-staple");
 pub(crate) struct Address {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
+    _held: Arc<[Port; 2]>,
 }
 
 impl Address {
-    /// Two ports that nobody uses.
+    /// Two ports that nobody uses, nor will while this lives.
     pub(crate) fn free() -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (public, admin) = (free(), free());
-        Self { public: public.local_addr().unwrap(), admin: admin.local_addr().unwrap() }
+        let held = [Port::free(), Port::free()];
+        let [public, admin] = [&held[0], &held[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port.number)));
+        Self { public, admin, _held: Arc::new(held) }
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -72,6 +75,17 @@ impl Address {
     }
 }
 
+/// So patient that no machine is too slow: with the database, still below the deadline of a request, which stays below
+/// half of what a refresh token is held for; with clients; and with what is under way at the end.
+const PATIENT: [(&str, &str); 6] = [
+    ("SIGNET_DATABASE__ACQUIRE_TIMEOUT_MS", "6000"),
+    ("SIGNET_DATABASE__STATEMENT_TIMEOUT_MS", "7000"),
+    ("SIGNET_REFRESH__REQUEST_DEADLINE_SECONDS", "14"),
+    ("SIGNET_HTTP__CLIENT_REQUEST_TIMEOUT_SECONDS", "60"),
+    ("SIGNET_HTTP__BODY_TIMEOUT_SECONDS", "60"),
+    ("SIGNET_HTTP__SHUTDOWN_SECONDS", "300"),
+];
+
 /// A running program; killed when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -83,12 +97,7 @@ impl Process {
     /// Starts it and waits until it says that it is ready.
     pub(crate) fn start(folder: &Path, address: &Address, database: Option<&str>, level: &str) -> Self {
         let log = folder.join("stderr.log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SIGNET_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = Self::program();
         command
             .args(["dev", "--port", &address.public.port().to_string()])
             .args(["--admin-port", &address.admin.port().to_string()])
@@ -112,6 +121,13 @@ impl Process {
         process
     }
 
+    /// The program with patience, and nothing of this environment's settings.
+    fn program() -> Command {
+        let mut command = super::tls::command(&[]);
+        command.envs(PATIENT);
+        command
+    }
+
     /// Runs a command of the program on the same store; what it prints.
     pub(crate) fn command(folder: &Path, arguments: &[&str]) -> String {
         let output = Self::try_command(folder, arguments);
@@ -121,7 +137,7 @@ impl Process {
 
     /// Runs a command that may fail, with nobody at its standard input.
     pub(crate) fn try_command(folder: &Path, arguments: &[&str]) -> std::process::Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_signet"));
+        let mut command = Self::program();
         command.args(arguments).arg("--dir").arg(folder.join("store")).stdin(Stdio::null());
         command.output().unwrap()
     }

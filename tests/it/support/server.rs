@@ -1,7 +1,7 @@
 //! A real server for every test: its own database, real listeners, a clock that only the test moves, randomness that
 //! repeats. Nothing runs in the background.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use signet::server::provider::{self, World};
 use super::database::{Backend, Database};
 use super::http::Request;
 use super::people::{self, Secrets};
+use super::ports::Port;
 use super::surfer;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -41,6 +42,7 @@ pub(crate) struct Server {
     pub(crate) admin: SocketAddr,
     pub(crate) secrets: Secrets,
     handles: [ServerHandle; 2],
+    _port: Port,
 }
 
 /// Runs a test against a server of its own, and ends both.
@@ -106,6 +108,16 @@ impl Server {
         start(self.backend, url, self.secrets.clone(), &self.clock, &change).await
     }
 
+    /// The same, of a node that waits for the database no longer than a deployment.
+    pub(crate) async fn impatient_node_at(&self, url: &str) -> Self {
+        let public_url = self.config.public_url.clone();
+        let change = |config: &mut Config| {
+            impatient(config);
+            config.public_url.clone_from(&public_url);
+        };
+        start(self.backend, url, self.secrets.clone(), &self.clock, &change).await
+    }
+
     /// Another node on the same database, configured differently.
     pub(crate) async fn node_with(&self, change: &impl Fn(&mut Config)) -> Self {
         let url = self.config.database.url.reveal().to_owned();
@@ -163,10 +175,10 @@ async fn start(
     clock: &Arc<ManualClock>,
     change: &impl Fn(&mut Config),
 ) -> Server {
-    // A free port may be taken before it is bound.
+    // Somebody who knows nothing of these tests may still take the port before it is bound.
     for _ in 0..20 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut config = config(url, port);
+        let port = Port::free();
+        let mut config = config(url, port.number);
         change(&mut config);
         let op = Arc::new(node(&config, clock).await);
         keys::tick(&op, clock.now()).await.unwrap();
@@ -175,8 +187,9 @@ async fn start(
         let handles = [public.handle(), admin.handle()];
         tokio::spawn(public);
         tokio::spawn(admin);
+        let clock = Arc::clone(clock);
         let (public, admin) = (addresses.public, addresses.admin);
-        return Server { backend, config, op, clock: Arc::clone(clock), public, admin, secrets, handles };
+        return Server { backend, config, op, clock, public, admin, secrets, handles, _port: port };
     }
     panic!("no free port");
 }
@@ -191,7 +204,26 @@ fn world(clock: &Arc<ManualClock>) -> World {
 async fn node(config: &Config, clock: &Arc<ManualClock>) -> Provider {
     let world = world(clock);
     let store = provider::open_store(config, &world).await.unwrap();
-    provider::build(config, store, &world).await.unwrap()
+    let mut op = provider::build(config, store, &world).await.unwrap();
+    // Nor is a batch left out of an answer where the database is only slow.
+    op.policy.revocation.patience = Duration::from_millis(config.database.statement_timeout_ms.into());
+    op
+}
+
+/// Waits for the database however slow the machine is.
+pub(crate) fn patient(config: &mut Config) {
+    config.database.acquire_timeout_ms = 30_000;
+    config.database.statement_timeout_ms = 30_000;
+    config.refresh.request_deadline_seconds = 90;
+}
+
+/// As a deployment has it: whoever waits for the database gives up in time. For tests of what then happens; where they
+/// ask for anything else, a machine that stands still for a second is an outage too.
+pub(crate) fn impatient(config: &mut Config) {
+    let (database, refresh) = (Config::default().database, Config::default().refresh);
+    config.database.acquire_timeout_ms = database.acquire_timeout_ms;
+    config.database.statement_timeout_ms = database.statement_timeout_ms;
+    config.refresh.request_deadline_seconds = refresh.request_deadline_seconds;
 }
 
 fn config(url: &str, port: u16) -> Config {
@@ -204,6 +236,10 @@ fn config(url: &str, port: u16) -> Config {
     config.database.url = DatabaseUrl::new(url);
     // Many tests share one PostgreSQL.
     config.database.max_connections = 3;
+    patient(&mut config);
+    config.fetch.timeout_ms = 30_000;
+    config.http.client_request_timeout_seconds = 60;
+    config.http.body_timeout_seconds = 60;
     config.keys.master_key = Some(MasterKey::new(MASTER_KEY));
     config.tokens.lifetime_jitter_percent = 0;
     config.passwords.memory_kib = 8;

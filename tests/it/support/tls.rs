@@ -105,14 +105,19 @@ impl Program {
 
     /// Waits for a line that contains this; all lines up to it.
     pub(crate) fn says(&self, text: &str) -> Vec<String> {
+        self.says_all(&[text])
+    }
+
+    /// Waits for one line that contains all of these; all lines up to it.
+    pub(crate) fn says_all(&self, texts: &[&str]) -> Vec<String> {
         let end = monotonic_now() + PATIENCE;
         let lines = self.lines.lock().unwrap();
         let mut seen = Vec::new();
         loop {
             let left = end.saturating_duration_since(monotonic_now());
-            let Ok(line) = lines.recv_timeout(left) else { panic!("never said {text:?}: {seen:#?}") };
+            let Ok(line) = lines.recv_timeout(left) else { panic!("never said {texts:?}: {seen:#?}") };
             seen.push(line);
-            if seen.last().is_some_and(|line| line.contains(text)) {
+            if seen.last().is_some_and(|line| texts.iter().all(|text| line.contains(text))) {
                 return seen;
             }
         }
