@@ -123,7 +123,8 @@ mod listener {
                 slow.push(stream);
             }
             served.client().get(served.address.public, "/healthz").await.unwrap().ok();
-            let ended = tokio::time::timeout(Duration::from_millis(20), slow.last().unwrap().readable()).await;
+            let ended =
+                tokio::time::timeout(Duration::from_millis(20), slow.last().unwrap().readable()).await;
             assert!(ended.is_err(), "it was answered once the others had ended");
             for mut stream in slow {
                 let end = tokio::time::timeout(MINUTE, stream.read_to_end(&mut Vec::new())).await;
@@ -135,7 +136,8 @@ mod listener {
     #[test]
     fn a_peer_that_reads_nothing_is_cut_off() {
         block_on(async {
-            let served = Served::start("[http]\nwrite_timeout_seconds = 1\nclient_request_timeout_seconds = 60\n");
+            let served =
+                Served::start("[http]\nwrite_timeout_seconds = 1\nclient_request_timeout_seconds = 60\n");
             let client = Client::new(&served.authority.pem, &[&rustls::version::TLS13], &[]);
             let mut stream = client.connect(served.address.public, "localhost").await.unwrap();
             let many =
@@ -215,7 +217,9 @@ mod renewal {
                 served.program.says(&format!("until={}", 2060 + round));
             }
             let enough = async {
-                while answered.load(Ordering::SeqCst) <= 50 && !clients.iter().any(|client| client.is_finished()) {
+                while answered.load(Ordering::SeqCst) <= 50
+                    && !clients.iter().any(|client| client.is_finished())
+                {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
@@ -431,7 +435,9 @@ mod development {
             assert_eq!(page.headers().get("strict-transport-security"), None);
             let url = format!("{issuer}/healthz");
             for arguments in [&["healthcheck", "--url", &url][..], &["healthcheck"]] {
-                assert!(dev.healthy(command(arguments).arg("--dir").arg(&dev.folder)).contains("answers 200"));
+                assert!(
+                    dev.healthy(command(arguments).arg("--dir").arg(&dev.folder)).contains("answers 200")
+                );
             }
             assert!(dev.command(&["doctor"]).contains("ok    certificate"));
             let told = dev.program.lines_so_far();

@@ -1,12 +1,10 @@
 //! The life of a classic web application's session: it hangs on user, login session, family and client, and ends with
 //! the first of them (docs/forward-auth.md).
 
-use super::outage::once_available;
 use super::*;
 use crate::support::follower::Follower;
 use crate::support::inside::Inside;
 use crate::support::proxy::Road;
-use crate::support::server::impatient;
 use crate::support::web_application::{AUTH, MAIL, WIKI, behind_a_proxy, cookie_name, question, web_application};
 use signet_verify::feed::entry::Kind;
 
@@ -457,9 +455,8 @@ mod a_fault_of_the_database {
         s.create_wiki().await;
         let mut browser = Browser::new(s);
         browser.enter("wiki", WIKI, ALICE).await;
-        let change = |config: &mut Config| behind_a_proxy(config);
-        let Some((node, proxy)) = super::outage::behind_proxy_with(s, &change).await else { return };
-        once_available(async || node.visit(&browser.at(&node), &[]).await).await.ok();
+        let Some((node, proxy)) = super::outage::behind_proxy_with(s, &behind_a_proxy).await else { return };
+        super::outage::once_available(async || node.visit(&browser.at(&node), &[]).await).await.ok();
         proxy.set(road);
         for (client, wait) in [("wiki", 0), ("wiki", 10), ("nobody", 0)] {
             node.advance(wait * SECOND);
@@ -488,18 +485,13 @@ mod a_fault_of_the_database {
             if s.backend != Backend::Sqlite {
                 return;
             }
-            let node = s
-                .node_with(&|config| {
-                    behind_a_proxy(config);
-                    impatient(config);
-                })
-                .await;
+            let change = |config: &mut Config| [behind_a_proxy, crate::support::server::impatient].iter().for_each(|change| change(config));
+            let node = s.node_with(&change).await;
             let mut other = Inside::of(s).await;
             other.begin().await;
             assert!(is_in(s, browser).await);
             s.advance(2 * MINUTE);
-            let answer = node.visit(browser, &[]).await;
-            answer.refused(503, "temporarily_unavailable");
+            node.visit(browser, &[]).await.refused(503, "temporarily_unavailable");
             other.run("ROLLBACK").await;
             assert!(is_in(s, browser).await);
             node.stop().await;

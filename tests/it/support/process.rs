@@ -27,7 +27,8 @@ impl Address {
     /// Two ports that nobody uses, nor will while this lives.
     pub(crate) fn free() -> Self {
         let held = [Port::free(), Port::free()];
-        let [public, admin] = [&held[0], &held[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port.number)));
+        let [public, admin] =
+            [&held[0], &held[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port.number)));
         Self { public, admin, _held: Arc::new(held) }
     }
 

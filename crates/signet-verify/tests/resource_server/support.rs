@@ -37,7 +37,8 @@ pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     (0..RANGE)
         .map(|_| {
-            let number = std::process::id().wrapping_mul(613).wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst));
+            let number =
+                std::process::id().wrapping_mul(613).wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst));
             FIRST_PORT + u16::try_from(number % RANGE).unwrap()
         })
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

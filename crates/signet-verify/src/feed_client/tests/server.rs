@@ -48,8 +48,7 @@ impl TestClock {
 impl Clock for TestClock {
     fn unix_millis(&self) -> i64 {
         let date = self.frozen.get().map_or_else(|| self.system.unix_millis(), |(date, _)| *date);
-        date + self.ahead_millis.load(Ordering::SeqCst)
-            - self.behind_millis.load(Ordering::SeqCst)
+        date + self.ahead_millis.load(Ordering::SeqCst) - self.behind_millis.load(Ordering::SeqCst)
     }
 
     fn monotonic(&self) -> Duration {
