@@ -107,6 +107,18 @@ test("an application whose access is taken back has nothing any more, and has to
   assert.equal(new URL(page.url()).searchParams.get("error"), "consent_required");
 });
 
+test("an application is opened from the list: it begins a sign-in of its own at the server that it is told of", async () => {
+  await account("/applications");
+  const app = page.locator("#applications-list > li", { hasText: "Example Partner" });
+  stage.sites.visits.length = 0;
+  await app.locator('a[id^="open-"]').click();
+  await page.locator("#back").waitFor();
+  assert.match(new URL(page.url()).searchParams.get("code"), /^[\w-]{20,}$/);
+  const [begun, ...more] = stage.sites.visits.filter(({ url }) => url.startsWith("/begin"));
+  assert.deepEqual(more, []);
+  assert.equal(new URL(begun.url, "https://sites.test").searchParams.get("iss"), stage.issuer);
+});
+
 test("a new password signs out the other devices, this one stays, and the old one is worth nothing", async () => {
   const phone = await device(DEVICES.phone);
   const fresh = "an even longer password";

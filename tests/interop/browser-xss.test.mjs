@@ -31,7 +31,7 @@ before(async () => {
   user = "hostile";
   await stage.person(user);
   await stage.signet("user", "update", user, "--name", CORPUS[1]);
-  profile = await stage.profile({ userAgent: AGENT, expected: [/status of 40\d/] });
+  profile = await stage.profile({ userAgent: AGENT, expected: [/status of 4\d\d/] });
   page = await profile.page();
   page.on("dialog", (dialog) => {
     dialogs.push(dialog.message());

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch } from "./lib/chromium.mjs";
 import { issuer, post, register, scope, signet, users } from "./lib/server.mjs";
 import { withinASecond } from "./lib/wait.mjs";
 
@@ -18,11 +18,7 @@ let chrome;
 let client; // a plain relying party on loopback: it shows whatever it receives
 let callback;
 before(async () => {
-  chrome = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
+  chrome = await launch();
   client = createServer((request, response) => response.end(`received ${request.url}`));
   await new Promise((resolve) => client.listen(0, "127.0.0.1", resolve));
   callback = `http://127.0.0.1:${client.address().port}/callback`;

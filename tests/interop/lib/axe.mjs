@@ -3,12 +3,18 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const GRAVE = ["moderate", "serious", "critical"];
 
-/** The serious and critical findings of these rules, or of all. Evaluated outside the page's policy, which would not let it in. */
+/**
+ * The findings of these rules, or of all, that are more than minor: also the order of headings, landmarks, and the size of
+ * what is pressed. Evaluated outside the page's policy, which would not let it in.
+ */
 export async function graveFindings(page, name, rules) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(
-    (only) => globalThis.axe.run(document, { resultTypes: ["violations"], ...(only && { runOnly: only }) }), rules);
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+  const { violations } = await page.evaluate(([source, only]) => {
+    if (!globalThis.axe) (0, eval)(source);
+    const options = only ? { runOnly: only } : { rules: { "target-size": { enabled: true } } };
+    return globalThis.axe.run(document, { resultTypes: ["violations"], iframes: false, ...options });
+  }, [axe, rules]);
+  return violations.filter(({ impact }) => GRAVE.includes(impact))
     .map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join(" ")}`);
 }

@@ -14,7 +14,7 @@ export async function openSites({ key, cert, listenAt = 0 }) {
   const visits = [];
 
   const send = (response, type, body, headers = {}) => {
-    response.writeHead(200, { "content-type": type, ...headers }).end(body);
+    response.writeHead(headers.location ? 303 : 200, { "content-type": type, ...headers }).end(body);
   };
 
   /** The application: one page, which signs in by itself at `/auto`. */

@@ -3,10 +3,11 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 import { openGate } from "./gate.mjs";
 import { freePort } from "./ports.mjs";
 import { openSites } from "./sites.mjs";
@@ -48,7 +49,8 @@ async function startServer(dir, port) {
   const store = join(dir, "store");
   const args = ["dev", "--dir", store, "--port", String(port), "--admin-port", String(admin), "--tls", "--name", LOGIN,
     "--host", OTHER, "--host", THIRD, ...await freshDatabase()];
-  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env, SIGNET_REGISTRATION__MODE: "token" };
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => { said += chunk; });
   const ended = once(child, "exit").then(([code]) => { throw new Error(`the server ended with ${code}:\n${said}`); });
@@ -85,11 +87,8 @@ export async function raise({ gate: gated = false, port, sitesPort } = {}) {
   const sites = await openSites({ key, cert, listenAt: sitesPort });
   const gate = gated ? await openGate({ key, cert, port, ca: await readFile(authority) }) : null;
   const detour = gate ? [LOGIN, OTHER, THIRD].map((name) => `MAP ${name} 127.0.0.1:${gate.port}`) : [];
-  const chrome = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    env: { ...process.env, HOME: home },
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", `--host-resolver-rules=${[...detour, "MAP *.test 127.0.0.1"].join(",")}`],
+  const chrome = await launch({
+    home, args: [`--host-resolver-rules=${[...detour, "MAP *.test 127.0.0.1"].join(",")}`],
   });
 
   const origin = (host) => `https://${host}:${port}`;
@@ -118,6 +117,31 @@ export async function raise({ gate: gated = false, port, sitesPort } = {}) {
     const file = join(dir, `${id}.json`);
     await writeFile(file, JSON.stringify(metadata));
     return stage.signet("client", "create", "--id", id, ...flags, "--metadata", file);
+  };
+  /** Asks the server, not through the browser: `{status, headers, text}`. */
+  const ca = await readFile(authority);
+  stage.ask = (path, { method = "GET", headers = {}, body } = {}) => new Promise((resolve, reject) => {
+    const asking = request({
+      host: "127.0.0.1", port, ca, servername: LOGIN, method, path, agent: false,
+      headers: { host: `${LOGIN}:${port}`, ...(body && { "content-length": Buffer.byteLength(body) }), ...headers },
+    }, async (response) => {
+      response.setEncoding("utf8");
+      let text = "";
+      for await (const chunk of response) text += chunk;
+      resolve({ status: response.statusCode, headers: response.headers, text });
+    });
+    asking.on("error", reject);
+    asking.end(body);
+  });
+  /** Registers a client as a client registers itself, and says its id (RFC 7591 §3). */
+  stage.registerItself = async (metadata) => {
+    const made = await stage.signet("initial-access-token", "create", "--name", "stage");
+    const { status, text } = await stage.ask("/register", {
+      method: "POST", body: JSON.stringify(metadata),
+      headers: { authorization: `Bearer ${made.token}`, "content-type": "application/json" },
+    });
+    if (status !== 201) throw new Error(`not registered: ${status} ${text}`);
+    return JSON.parse(text).client_id;
   };
   /** An application in cookie mode at one of the sites, whose sessions are held at one of the server's hosts. */
   stage.application = async (id, site, host, more = {}) => {
