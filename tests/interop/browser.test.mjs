@@ -1,17 +1,16 @@
 // The pages and the demo in a real browser: Debian's Chromium, driven by playwright-core, looked at by axe-core.
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { graveFindings } from "./lib/axe.mjs";
 import { launch } from "./lib/chromium.mjs";
 import { issuer, post, register, scope, signet, users } from "./lib/server.mjs";
 import { withinASecond } from "./lib/wait.mjs";
 
 const require = createRequire(import.meta.url);
-const axe = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
-const pictures = process.env.INTEROP_SCREENSHOTS;
 const LONG = Boolean(process.env.INTEROP_LONG);
 
 let chrome;
@@ -84,13 +83,8 @@ function authorizeUrl(change = {}) {
   return `${issuer}/authorize?${new URLSearchParams(fields)}`;
 }
 
-/** No serious or critical finding of axe-core. Evaluated outside the page's policy, which would not let it in. */
-async function accessible(page, name) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  assert.deepEqual(grave.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join(" ")}`), []);
-}
+/** axe-core finds nothing. */
+const accessible = async (page, name) => assert.deepEqual(await graveFindings(page, name), []);
 
 describe("pages", () => {
   test("a person signs in, consents, and arrives at the client, without scripts", async () => {
@@ -349,41 +343,4 @@ describe("oidc-client-ts in a page of another origin", () => {
     assert.equal(await refresh({ client_id: id }), "invalid_grant"); // an error can be read as well
     assert.match(await refresh({ client_id: "demo-spa" }), /Failed to fetch/); // another client's origins are other ones
   });
-});
-
-describe("pictures", { skip: !pictures && "only with --screenshots" }, () => {
-  const desktop = { width: 1180, height: 860 };
-  const phone = { width: 390, height: 844 };
-
-  for (const colorScheme of ["light", "dark"]) {
-    for (const [device, viewport] of [["desktop", desktop], ["phone", phone]]) {
-      test(`${device}, ${colorScheme}`, async () => {
-        await mkdir(pictures, { recursive: true });
-        await open({ colorScheme, viewport, reducedMotion: "reduce" });
-        const page = await context.newPage();
-        const take = (name, options = {}) =>
-          page.screenshot({ path: join(pictures, `${name}-${device}-${colorScheme}.png`), ...options });
-        await page.goto(authorizeUrl({ prompt: "consent", redirect_uri: `${issuer}/demo/callback` }));
-        await take("login");
-        await fillIn(page);
-        await page.locator("#consent-form").waitFor();
-        await take("consent", { fullPage: true });
-        await page.goto(authorizeUrl({ redirect_uri: `${issuer}/demo/calback` }));
-        await take("error", { fullPage: true });
-        await page.goto(`${issuer}/logout`);
-        await page.click("#logout-confirm");
-        await page.locator("#logged-out").waitFor();
-        await take("logged-out");
-        const demo = await signIn();
-        await demo.click("#demo-api:enabled");
-        await demo.click("#demo-refresh:enabled");
-        await demo.click("#demo-steal:enabled");
-        await demo.click("#demo-thief:enabled");
-        await demo.locator("#demo-verdict").waitFor();
-        await demo.locator("#access-signature", { hasText: "checked" }).waitFor();
-        await demo.evaluate(() => scrollTo(0, 0));
-        await demo.screenshot({ path: join(pictures, `demo-${device}-${colorScheme}.png`), fullPage: device === "desktop" });
-      });
-    }
-  }
 });

@@ -180,8 +180,8 @@ export function views(stage, user, password = PASSWORD) {
     ["start-refused", at("/session/start?client_id=shop&return_to=https://elsewhere.example/")],
     ["callback-refused", at("/session/callback?code=made-up&state=made-up")],
     ["other-host", (page) => page.goto(`${stage.origin(OTHER)}/account`)],
-    ["demo", at("/demo"), ALIKE],
-    ["account-login", at("/account")],
+    ["demo-signed-out", at("/demo"), ALIKE],
+    ["account-login", at("/account"), ALIKE],
   ];
   const somebody = [
     ["consent", (page) => signInAtPartner(stage, page, user, { consent: false, password })],
@@ -216,14 +216,16 @@ export function views(stage, user, password = PASSWORD) {
       await page.click("#app-signin:enabled");
       await page.locator("#app-status", { hasText: "Signed in" }).waitFor();
     }],
-    ["demo-signed-in", async (page) => {
+    ["demo", async (page) => {
       await page.goto(`${stage.issuer}/demo`);
       await page.click("#demo-signin:enabled");
       const approve = page.locator("#consent-approve");
       await approve.or(page.locator("#in:not([hidden])")).first().waitFor();
       if (await approve.isVisible()) await approve.click();
-      await page.locator("#demo-status", { hasText: "Signed in" }).waitFor();
-    }, ALIKE],
+      for (const button of ["api", "refresh", "steal", "thief"]) await page.click(`#demo-${button}:enabled`);
+      await page.locator("#demo-verdict strong").waitFor();
+      await page.locator("#access-signature", { hasText: "checked" }).waitFor();
+    }],
     ["logout", at("/logout")],
     ["end-session", endSession({ client_id: "partner", post_logout_redirect_uri: `${shop}/back` })],
     ["logged-out", signOut("/logout")],
