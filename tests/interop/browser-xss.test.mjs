@@ -85,6 +85,19 @@ test("nor of what an authorization request says", async () => {
   }
 });
 
+test("nor of what an answer in a form holds", async () => {
+  for (const text of ALL) {
+    await page.route("**/assets/form-post.js", (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
+    for (const change of [{ state: text }, { state: text, prompt: "none", client_id: "board", redirect_uri: text }]) {
+      await page.goto(authorizeUrl(stage, { response_mode: "form_post", prompt: "none", scope: "openid", ...change }));
+      await harmless(JSON.stringify(change));
+    }
+    await page.goto(authorizeUrl(stage, { response_mode: "form_post", prompt: "none", scope: "openid", state: text }));
+    assert.equal(await page.inputValue("#form-post [name=state]"), text, "it is sent as it came");
+    await page.unroute("**/assets/form-post.js");
+  }
+});
+
 test("nor of what a sign-in form holds", async () => {
   for (const text of CORPUS.slice(0, 3)) {
     await page.goto(authorizeUrl(stage, { prompt: "login" }));
@@ -119,10 +132,11 @@ test("addresses that are no web addresses are not taken from clients", async () 
   const metadata = (change) => ({
     client_name: "Hostile", token_endpoint_auth_method: "none", redirect_uris: [`${stage.sites.origin(SHOP)}/back`], scope: "openid", ...change,
   });
-  for (const field of ["policy_uri", "tos_uri", "logo_uri", "client_uri"]) {
+  for (const field of ["policy_uri", "tos_uri", "logo_uri", "client_uri", "initiate_login_uri", "frontchannel_logout_uri", "post_logout_redirect_uris"]) {
     for (const uri of ["javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "data:text/html,<script>alert(1)</script>",
       "vbscript:x", `https://example.com/"><b id=injected>`, "https://example.com/\u0000"]) {
-      await assert.rejects(stage.register("hostile", metadata({ [field]: uri })), `${field} ${uri}`);
+      const value = field.endsWith("s") ? [uri] : uri;
+      await assert.rejects(stage.register("hostile", metadata({ [field]: value })), `${field} ${uri}`);
     }
   }
   for (const uri of ["javascript:alert(1)", "data:text/html,x", `${stage.sites.origin(SHOP)}/"><b>`]) {

@@ -56,7 +56,10 @@ async function startServer(dir, port) {
   const ended = once(child, "exit").then(([code]) => { throw new Error(`the server ended with ${code}:\n${said}`); });
   ended.catch(() => {});
   const ready = until("the server is ready", () => fetch(`http://127.0.0.1:${admin}/readyz`).then(({ ok }) => ok));
-  await Promise.race([ready, ended]);
+  await Promise.race([ready, ended]).catch((fault) => {
+    child.kill();
+    throw fault;
+  });
   return {
     store,
     said: () => said,
