@@ -206,8 +206,9 @@ text_id! {
 }
 
 impl ClientId {
-    /// The longest there is, in bytes: the address of a metadata document.
-    pub const LONGEST: usize = 512;
+    /// The longest there is, in bytes: the address of a metadata document. What ends a client is named in the revocation
+    /// feed, which takes no longer one.
+    pub const LONGEST: usize = signet_verify::feed::entry::LONGEST_ID;
 
     /// Whether a client can have this id. What none can have need not be looked for; PostgreSQL would fail at a NUL.
     pub fn can_be(&self) -> bool {
@@ -227,10 +228,10 @@ mod tests {
 
     #[test]
     fn what_no_client_can_have_for_its_id() {
-        for good in ["a", "https://app.example.com/client.json", &"x".repeat(512)] {
+        for good in ["a", "https://app.example.com/client.json", &"x".repeat(ClientId::LONGEST)] {
             assert!(ClientId::from(good).can_be(), "{good}");
         }
-        for bad in ["", "a\0", "\n", "a\u{85}", &"x".repeat(513)] {
+        for bad in ["", "a\0", "\n", "a\u{85}", &"x".repeat(ClientId::LONGEST + 1)] {
             assert!(!ClientId::from(bad).can_be(), "{bad:?}");
         }
     }

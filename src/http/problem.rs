@@ -121,7 +121,6 @@ fn problem_page(request: &HttpRequest, app: &App, problem: PageProblem) -> HttpR
                 ),
                 trace_id: trace_id(request),
                 mismatch,
-                ..ErrorPage::default()
             });
             page(app, StatusCode::BAD_REQUEST, html, &PageSources::default(), &[])
         }

@@ -359,7 +359,8 @@ mod registration_logo_uri {
             for page in [login, consent] {
                 let html = page.ok().text().replace("&#x2f;", "/");
                 for part in [
-                    "id=\"client-logo\" src=\"https://static.example.com:8443/logo.png\" alt=\"A &lt;b&gt;shop",
+                    "id=\"client-logo\" src=\"https://static.example.com:8443/logo.png\" alt=\"\"",
+                    "A &lt;b&gt;shop",
                     "referrerpolicy=\"no-referrer\"",
                     "id=\"client-policy\" href=\"https://app.example.com/policy\"",
                     "id=\"client-tos\" href=\"https://app.example.com/terms\"",

@@ -173,14 +173,18 @@ mod size {
             let mut inside = Inside::of(s).await;
             let mut tokens = s.tokens("app").await;
             refresh_often(s, &mut tokens, 100).await;
-            // Whatever else is at work in PostgreSQL may hold up its tidying for a while; growth would come every time.
+            // What is at work elsewhere in PostgreSQL may hold up the tidying of single pages, which vacuuming makes up for;
+            // growth would come every time.
             let mut grown = Vec::new();
-            for _ in 0..3 {
+            for _ in 0..5 {
                 let before = pages(s, &mut inside).await;
                 refresh_often(s, &mut tokens, effort(600, 100_000)).await;
                 grown.push(pages(s, &mut inside).await - before);
                 if grown.last().is_some_and(|pages| (0..=2).contains(pages)) {
                     break;
+                }
+                if s.backend == Backend::Postgres {
+                    inside.texts("VACUUM refresh_family").await;
                 }
             }
             assert!((0..=2).contains(grown.last().unwrap()), "{grown:?} pages more");

@@ -51,7 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja", &["http"]),
     ("clap", &["cli", "main"]),
     ("prometheus_client", &["http"]),
-    ("signet_verify", &["http", "flow", "fetch", "storage", "jose", "model", "oauth"]),
+    ("signet_verify", &["http", "flow", "fetch", "storage", "jose", "model", "oauth", "secret"]),
 ];
 
 struct Source {

@@ -218,7 +218,7 @@ mod renewal {
             }
             let enough = async {
                 while answered.load(Ordering::SeqCst) <= 50
-                    && !clients.iter().any(|client| client.is_finished())
+                    && !clients.iter().any(tokio::task::JoinHandle::is_finished)
                 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use signet_verify::feed::entry::LONGEST_ID;
 
 use super::{Problem, metadata, throttle};
 use crate::clock::Timestamp;

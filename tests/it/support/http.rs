@@ -103,7 +103,7 @@ pub(crate) async fn exchange(to: SocketAddr, request: &[u8]) -> Option<Response>
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(60), reading).await.unwrap();
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(120), reading).await.unwrap();
     Response::parse(&answer)
 }
 
