@@ -22,8 +22,18 @@ pub(crate) enum Road {
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     road: Arc<watch::Sender<Road>>,
-    trips: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
 }
+
+/// What has passed, on any connection.
+#[derive(Default)]
+struct Counts {
+    trips: AtomicUsize,
+    looks: AtomicUsize,
+}
+
+/// What sqlx sends to see whether a connection still stands (PostgreSQL's `Sync`).
+const LOOK: &[u8] = b"S\0\0\0\x04";
 
 impl Proxy {
     pub(crate) async fn to(upstream: String) -> Self {
@@ -31,19 +41,24 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let road = Arc::new(watch::Sender::new(Road::Open));
         let roads = Arc::clone(&road);
-        let trips = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&trips);
+        let counts = Arc::new(Counts::default());
+        let counted = Arc::clone(&counts);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(carry(client, upstream.clone(), roads.subscribe(), Arc::clone(&counted)));
             }
         });
-        Self { address, road, trips }
+        Self { address, road, counts }
     }
 
-    /// How often something was asked so far: a client's words after it had been answered, on any connection.
+    /// How often something was asked so far: a client's words after it had been answered.
     pub(crate) fn trips(&self) -> usize {
-        self.trips.load(Ordering::SeqCst)
+        self.counts.trips.load(Ordering::SeqCst)
+    }
+
+    /// How often a connection was looked at instead.
+    pub(crate) fn looks(&self) -> usize {
+        self.counts.looks.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set(&self, road: Road) {
@@ -55,7 +70,7 @@ async fn carry(
     mut client: TcpStream,
     upstream: String,
     mut road: watch::Receiver<Road>,
-    trips: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
 ) {
     let state = *road.borrow_and_update();
     match state {
@@ -66,7 +81,7 @@ async fn carry(
         Road::Open => {
             let Ok(mut server) = TcpStream::connect(upstream).await else { return };
             let broken = {
-                let carrying = copy(&mut client, &mut server, &trips);
+                let carrying = copy(&mut client, &mut server, &counts);
                 tokio::select! {
                     _ = carrying => None,
                     road = road.wait_for(|road| *road != Road::Open) => road.ok().map(|road| *road),
@@ -81,7 +96,7 @@ async fn carry(
 }
 
 /// Copies both ways until either side is done.
-async fn copy(client: &mut TcpStream, server: &mut TcpStream, trips: &AtomicUsize) {
+async fn copy(client: &mut TcpStream, server: &mut TcpStream, counts: &Counts) {
     let (mut asked, mut answered) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
     let mut is_new = true;
     loop {
@@ -89,7 +104,8 @@ async fn copy(client: &mut TcpStream, server: &mut TcpStream, trips: &AtomicUsiz
             read = client.read(&mut asked) => {
                 let Some(length) = read.ok().filter(|length| *length > 0) else { return };
                 if is_new {
-                    trips.fetch_add(1, Ordering::SeqCst);
+                    let count = if &asked[..length] == LOOK { &counts.looks } else { &counts.trips };
+                    count.fetch_add(1, Ordering::SeqCst);
                 }
                 is_new = false;
                 server.write_all(&asked[..length]).await
